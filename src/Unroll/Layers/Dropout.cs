@@ -1,0 +1,83 @@
+using Unroll.Numerics;
+
+namespace Unroll.Layers;
+
+/// <summary>Dropout between layers.</summary>
+internal sealed class Dropout(DropoutOptions options, int inputSize) : Layer(options, inputSize, inputSize)
+{
+    public double Rate => ((DropoutOptions)Options).Rate;
+
+    public override UnrolledLayer Unroll(UnrollContext context, int maxSteps, int maxBatch) =>
+        new UnrolledDropout(this, context, maxSteps, maxBatch);
+}
+
+/// <summary>
+/// y = x⊙m/(1 − rate) while training. The mask is a function of the pass's noise and the element's place, so it is the
+/// same for every split over threads and needs no storage of its own order.
+/// </summary>
+internal sealed unsafe class UnrolledDropout : UnrolledLayer
+{
+    private readonly Dropout _layer;
+    private readonly UnrollContext _context;
+    private readonly Arena.Region _y, _dY;
+    private readonly ulong _threshold;
+    private readonly float _scale;
+    private bool _training;
+    private ulong _noise;
+
+    public UnrolledDropout(Dropout layer, UnrollContext context, int maxSteps, int maxBatch)
+        : base(layer)
+    {
+        _layer = layer;
+        _context = context;
+        var length = (long)maxSteps * maxBatch * layer.OutputSize;
+        _y = context.Arena.Reserve(length);
+        _dY = context.Arena.Reserve(length);
+        _threshold = (ulong)(layer.Rate * (1UL << 32));
+        _scale = (float)(1 / (1 - layer.Rate));
+    }
+
+    public override float* Output => _context.Arena.Pointer(_y);
+
+    public override float* OutputGradient => _context.Arena.Pointer(_dY);
+
+    public override void PrepareForward(bool training, ulong noise)
+    {
+        _training = training && _layer.Rate > 0;
+        _noise = noise;
+    }
+
+    public override void Forward(int t0, int t1, int b0, int b1) => Apply(Input, Output, t0, t1, b0, b1);
+
+    public override void Backward(int t0, int t1, int b0, int b1)
+    {
+        if (InputGradient != null)
+            Apply(OutputGradient, InputGradient, t0, t1, b0, b1);
+    }
+
+    private void Apply(float* source, float* destination, int t0, int t1, int b0, int b1)
+    {
+        var width = Layer.OutputSize;
+        for (var t = t0; t < t1; t++)
+        {
+            var start = (((long)t * Batch) + b0) * width;
+            var end = (((long)t * Batch) + b1) * width;
+            for (var at = start; at < end; at++)
+            {
+                if (!_training)
+                    destination[at] = source[at];
+                else
+                    destination[at] = Random32(_noise, (ulong)at) < _threshold ? 0f : source[at] * _scale;
+            }
+        }
+    }
+
+    /// <summary>32 random bits of a counter: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).</summary>
+    private static ulong Random32(ulong seed, ulong counter)
+    {
+        var z = seed + (counter + 1) * 0x9E3779B97F4A7C15UL;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
+        return (z ^ (z >> 31)) >> 32;
+    }
+}

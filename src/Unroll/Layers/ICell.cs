@@ -1,0 +1,108 @@
+using Unroll.Numerics;
+
+namespace Unroll.Layers;
+
+/// <summary>What a recurrent product multiplies.</summary>
+internal enum ProductOperand
+{
+    /// <summary>hₜ₋₁.</summary>
+    PreviousHidden,
+
+    /// <summary>The cell's saved vector of this step (r⊙hₜ₋₁ of a GRU that resets before the product).</summary>
+    Saved,
+}
+
+/// <summary>Where the backward step leaves the gradient of a recurrent product's result.</summary>
+internal enum ProductGradient
+{
+    /// <summary>In the gates' own place.</summary>
+    Gates,
+
+    /// <summary>In the saved vector's place (r⊙dn of a GRU that resets after the product).</summary>
+    Saved,
+}
+
+/// <summary>One product W_hh[gates]·operand of a step.</summary>
+internal readonly record struct RecurrentProduct(int FirstGate, int GateCount, ProductOperand Operand, ProductGradient Gradient);
+
+/// <summary>
+/// A cell: the elementwise part of one step, forward and backward, over a block of rows. The loop over time and the
+/// matrix products are <see cref="Recurrent{TCell}"/>'s.
+/// </summary>
+/// <remarks>
+/// A step runs its products in order; after product p the loop calls Forward(step, p). Going back, it calls
+/// Backward(step, p) from the last product to the first, each followed by the gradient of product p's operand.
+/// </remarks>
+internal interface ICell
+{
+    /// <summary>G, the blocks of H pre-activations.</summary>
+    int GateCount { get; }
+
+    /// <summary>P, the blocks of H peephole weights.</summary>
+    int PeepholeCount { get; }
+
+    /// <summary>Whether a cell state c is carried beside h.</summary>
+    bool HasCellState { get; }
+
+    /// <summary>Whether forward saves one vector of H per row for backward beyond gates and states.</summary>
+    bool HasSaved { get; }
+
+    /// <summary>The step's products.</summary>
+    ReadOnlySpan<RecurrentProduct> Products { get; }
+
+    /// <summary>The gate whose gradient the peephole block sees, and whether that gate looks at cₜ rather than cₜ₋₁.</summary>
+    (int Gate, bool Current) Peephole(int block);
+
+    void Forward<S, V>(in CellStep step, int product)
+        where S : struct, ISimd<V>
+        where V : struct;
+
+    void Backward<S, V>(in CellStep step, int product)
+        where S : struct, ISimd<V>
+        where V : struct;
+}
+
+/// <summary>The arrays of one step for a block of rows; row strides are G·H for gates and H for all else.</summary>
+internal readonly unsafe ref struct CellStep
+{
+    public int Rows { get; init; }
+
+    public int H { get; init; }
+
+    /// <summary>
+    /// [rows, G·H]. Before forward: W_ih·x + b_ih. After forward: the gates' values. After backward: the gradients of
+    /// their pre-activations.
+    /// </summary>
+    public float* Gates { get; init; }
+
+    /// <summary>[rows, G·H]: the recurrent products, forward only.</summary>
+    public float* Recurrent { get; init; }
+
+    public float* HPrev { get; init; }
+
+    public float* H1 { get; init; }
+
+    public float* CPrev { get; init; }
+
+    public float* C1 { get; init; }
+
+    /// <summary>What the cell keeps: tanh(c) of an LSTM; W_hn·h + b_hn, or r⊙h, of a GRU.</summary>
+    public float* Saved { get; init; }
+
+    /// <summary>p [P·H].</summary>
+    public float* Peephole { get; init; }
+
+    /// <summary>dY: ∂loss/∂h of this step from the layer above.</summary>
+    public float* DY { get; init; }
+
+    /// <summary>
+    /// In: ∂loss/∂h from the step after. Out: the part of ∂loss/∂hₜ₋₁ that passes by the products, to which the loop adds.
+    /// </summary>
+    public float* DH { get; init; }
+
+    /// <summary>In: ∂loss/∂c from the step after. Out: ∂loss/∂cₜ₋₁.</summary>
+    public float* DC { get; init; }
+
+    /// <summary>The gradient of the product whose operand was <see cref="Saved"/>.</summary>
+    public float* DSaved { get; init; }
+}

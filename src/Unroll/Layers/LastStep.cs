@@ -1,0 +1,54 @@
+using Unroll.Numerics;
+
+namespace Unroll.Layers;
+
+/// <summary>y = x_T: [T, B, F] becomes [1, B, F].</summary>
+internal sealed class LastStep(LastStepOptions options, int inputSize) : Layer(options, inputSize, inputSize)
+{
+    public override UnrolledLayer Unroll(UnrollContext context, int maxSteps, int maxBatch) =>
+        new UnrolledLastStep(this, context, maxBatch);
+}
+
+/// <summary>The last step of each row, and zeros for the gradient of the others.</summary>
+internal sealed unsafe class UnrolledLastStep : UnrolledLayer
+{
+    private readonly UnrollContext _context;
+    private readonly Arena.Region _y, _dY;
+
+    public UnrolledLastStep(LastStep layer, UnrollContext context, int maxBatch)
+        : base(layer)
+    {
+        _context = context;
+        _y = context.Arena.Reserve((long)maxBatch * layer.OutputSize);
+        _dY = context.Arena.Reserve((long)maxBatch * layer.OutputSize);
+    }
+
+    public override int OutputSteps => 1;
+
+    public override float* Output => _context.Arena.Pointer(_y);
+
+    public override float* OutputGradient => _context.Arena.Pointer(_dY);
+
+    public override void Forward(int t0, int t1, int b0, int b1)
+    {
+        if (t1 == Steps)
+            Rows(Input, Steps - 1, b0, b1).CopyTo(Rows(Output, 0, b0, b1));
+    }
+
+    public override void Backward(int t0, int t1, int b0, int b1)
+    {
+        if (InputGradient == null)
+            return;
+        for (var t = t0; t < t1; t++)
+        {
+            var rows = Rows(InputGradient, t, b0, b1);
+            if (t == Steps - 1)
+                Rows(OutputGradient, 0, b0, b1).CopyTo(rows);
+            else
+                rows.Clear();
+        }
+    }
+
+    private Span<float> Rows(float* array, int t, int b0, int b1) =>
+        new(array + ((((nint)t * Batch) + b0) * Layer.OutputSize), (b1 - b0) * Layer.OutputSize);
+}

@@ -1,0 +1,94 @@
+using Unroll.Numerics;
+
+namespace Unroll.Layers;
+
+/// <summary>A layer's options and the views of its parameters. What it computes in is its <see cref="UnrolledLayer"/>.</summary>
+internal abstract class Layer(LayerOptions options, int inputSize, int outputSize)
+{
+    public LayerOptions Options { get; } = options;
+
+    public int InputSize { get; } = inputSize;
+
+    public int OutputSize { get; } = outputSize;
+
+    /// <summary>Reserves the activations of up to T steps and B rows.</summary>
+    public abstract UnrolledLayer Unroll(UnrollContext context, int maxSteps, int maxBatch);
+}
+
+/// <summary>What the layers of one unrolled model share.</summary>
+internal sealed class UnrollContext(Engine engine, ParameterSet parameters)
+{
+    public Engine Engine { get; } = engine;
+
+    public ParameterSet Parameters { get; } = parameters;
+
+    public Arena Arena { get; } = new();
+}
+
+/// <summary>
+/// The activations of one layer over T steps and B rows, and its two passes over any range of steps and rows.
+/// </summary>
+/// <remarks>
+/// Rows never see each other, so disjoint row ranges may run on different threads. A pass over [0, T) is the ordinary
+/// one; a closed loop calls all layers step by step instead, over the same buffers, with the same result as one call.
+/// </remarks>
+internal abstract unsafe class UnrolledLayer(Layer layer)
+{
+    public Layer Layer { get; } = layer;
+
+    /// <summary>T, the steps of the input.</summary>
+    public int Steps { get; private set; }
+
+    /// <summary>B, the rows.</summary>
+    public int Batch { get; private set; }
+
+    /// <summary>The steps of the output.</summary>
+    public virtual int OutputSteps => Steps;
+
+    /// <summary>x [T, B, I].</summary>
+    public float* Input { get; protected set; }
+
+    /// <summary>y [T', B, O].</summary>
+    public abstract float* Output { get; }
+
+    /// <summary>∂loss/∂x [T, B, I], overwritten; null when nobody asks for it.</summary>
+    public float* InputGradient { get; set; }
+
+    /// <summary>∂loss/∂y [T', B, O].</summary>
+    public abstract float* OutputGradient { get; }
+
+    /// <summary>Takes the sizes of the next pass and the source of its input.</summary>
+    public virtual void Resize(int steps, int batch, float* input)
+    {
+        Steps = steps;
+        Batch = batch;
+        Input = input;
+    }
+
+    /// <summary>Makes ready for a forward pass: packs weights, draws masks. Runs on one thread.</summary>
+    public virtual void PrepareForward(bool training, ulong noise)
+    {
+    }
+
+    /// <summary>Makes ready for a backward pass. Runs on one thread.</summary>
+    public virtual void PrepareBackward()
+    {
+    }
+
+    /// <summary>Computes the output of steps [t0, t1) of rows [b0, b1), in rising order of calls.</summary>
+    public abstract void Forward(int t0, int t1, int b0, int b1);
+
+    /// <summary>
+    /// Computes <see cref="InputGradient"/> of steps [t0, t1) of rows [b0, b1) from <see cref="OutputGradient"/>, in
+    /// falling order of calls.
+    /// </summary>
+    public abstract void Backward(int t0, int t1, int b0, int b1);
+
+    /// <summary>Adds one worker's share of ∂loss/∂parameters, after all of Backward.</summary>
+    public virtual void AccumulateGradients(int worker, int workers)
+    {
+    }
+
+    /// <summary>Multiply-adds of a forward pass per row and step, times two.</summary>
+    public virtual long FlopsPerStep => 0;
+}

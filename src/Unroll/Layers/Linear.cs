@@ -1,0 +1,101 @@
+using Unroll.Numerics;
+
+namespace Unroll.Layers;
+
+/// <summary>y = W·x + b at every step: W [O, I], b [O].</summary>
+internal sealed class Linear : Layer
+{
+    public Linear(LinearOptions options, int inputSize, ParameterBuilder parameters)
+        : base(options, inputSize, options.OutputSize)
+    {
+        Weight = parameters.Add(ParameterRole.Weight, options.OutputSize, inputSize);
+        Bias = parameters.Add(ParameterRole.Bias, options.OutputSize);
+    }
+
+    public Parameter Weight { get; }
+
+    public Parameter Bias { get; }
+
+    public override UnrolledLayer Unroll(UnrollContext context, int maxSteps, int maxBatch) =>
+        new UnrolledLinear(this, context, maxSteps, maxBatch);
+}
+
+/// <summary>A linear layer over T·B rows.</summary>
+internal sealed unsafe class UnrolledLinear : UnrolledLayer
+{
+    private readonly Linear _layer;
+    private readonly UnrollContext _context;
+    private readonly Arena.Region _y, _dY;
+    private readonly PackedMatrix _weight, _weightBack;
+
+    public UnrolledLinear(Linear layer, UnrollContext context, int maxSteps, int maxBatch)
+        : base(layer)
+    {
+        _layer = layer;
+        _context = context;
+        var length = (long)maxSteps * maxBatch * layer.OutputSize;
+        _y = context.Arena.Reserve(length);
+        _dY = context.Arena.Reserve(length);
+        _weight = new PackedMatrix(layer.InputSize, layer.OutputSize);
+        _weightBack = new PackedMatrix(layer.OutputSize, layer.InputSize);
+    }
+
+    public override float* Output => _context.Arena.Pointer(_y);
+
+    public override float* OutputGradient => _context.Arena.Pointer(_dY);
+
+    public override long FlopsPerStep => 2L * Layer.InputSize * Layer.OutputSize;
+
+    public override void PrepareForward(bool training, ulong noise) =>
+        _weight.Pack(_context.Engine.Kernel, _context.Parameters.ValuePointer(_layer.Weight), transposed: true);
+
+    public override void PrepareBackward() =>
+        _weightBack.Pack(_context.Engine.Kernel, _context.Parameters.ValuePointer(_layer.Weight), transposed: false);
+
+    public override void Forward(int t0, int t1, int b0, int b1)
+    {
+        int inputs = Layer.InputSize, outputs = Layer.OutputSize;
+        _context.Engine.Multiply(new GemmProblem
+        {
+            Blocks = t1 - t0,
+            ABlock = (nint)Batch * inputs,
+            CBlock = (nint)Batch * outputs,
+            M = b1 - b0,
+            N = outputs,
+            K = inputs,
+            A = Input + (((nint)t0 * Batch) + b0) * inputs,
+            ARow = inputs,
+            B = _weight.Pointer,
+            C = Output + (((nint)t0 * Batch) + b0) * outputs,
+            CRow = outputs,
+            Start = TileStart.Bias,
+            Bias = _context.Parameters.ValuePointer(_layer.Bias),
+        });
+    }
+
+    public override void Backward(int t0, int t1, int b0, int b1)
+    {
+        if (InputGradient == null)
+            return;
+        int inputs = Layer.InputSize, outputs = Layer.OutputSize;
+        _context.Engine.Multiply(new GemmProblem
+        {
+            Blocks = t1 - t0,
+            ABlock = (nint)Batch * outputs,
+            CBlock = (nint)Batch * inputs,
+            M = b1 - b0,
+            N = inputs,
+            K = outputs,
+            A = OutputGradient + (((nint)t0 * Batch) + b0) * outputs,
+            ARow = outputs,
+            B = _weightBack.Pointer,
+            C = InputGradient + (((nint)t0 * Batch) + b0) * inputs,
+            CRow = inputs,
+        });
+    }
+
+    public override void AccumulateGradients(int worker, int workers) =>
+        WeightGradient.Accumulate(
+            _context.Engine, worker, workers, Steps * Batch, OutputGradient, Layer.OutputSize, Layer.OutputSize,
+            Input, Layer.InputSize, _context.Parameters.GradientPointer(_layer.Weight), _context.Parameters.GradientPointer(_layer.Bias));
+}

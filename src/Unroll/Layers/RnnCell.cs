@@ -1,0 +1,75 @@
+using System.Runtime.CompilerServices;
+using Unroll.Numerics;
+
+namespace Unroll.Layers;
+
+/// <summary>The step of a plain recurrent network.</summary>
+/// <remarks>
+/// <code>
+/// hₜ = φ(aₜ),  aₜ = W_ih·xₜ + b_ih + W_hh·hₜ₋₁ + b_hh
+/// daₜ = φ'(aₜ)⊙dhₜ,  dhₜ₋₁ = W_hhᵀ·daₜ
+/// </code>
+/// </remarks>
+internal readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
+{
+    private static readonly RecurrentProduct[] s_products =
+        [new(0, 1, ProductOperand.PreviousHidden, ProductGradient.Gates)];
+
+    private readonly bool _relu = nonlinearity == Nonlinearity.Relu;
+
+    public int GateCount => 1;
+
+    public int PeepholeCount => 0;
+
+    public bool HasCellState => false;
+
+    public bool HasSaved => false;
+
+    public ReadOnlySpan<RecurrentProduct> Products => s_products;
+
+    public (int Gate, bool Current) Peephole(int block) => throw new ArgumentOutOfRangeException(nameof(block));
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Forward<S, V>(in CellStep step, int product)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var zero = S.Broadcast(0f);
+        for (var row = 0; row < step.Rows; row++)
+        {
+            var offset = (nint)row * step.H;
+            for (var j = 0; j < step.H; j += S.Count)
+            {
+                var n = step.H - j;
+                var at = offset + j;
+                var a = S.Add(Lanes<S, V>.Load(step.Gates + at, n), Lanes<S, V>.Load(step.Recurrent + at, n));
+                var h = _relu ? S.SelectLess(a, zero, zero, a) : Activations.Tanh<S, V>(a);
+                Lanes<S, V>.Store(step.H1 + at, h, n);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Backward<S, V>(in CellStep step, int product)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var zero = S.Broadcast(0f);
+        for (var row = 0; row < step.Rows; row++)
+        {
+            var offset = (nint)row * step.H;
+            for (var j = 0; j < step.H; j += S.Count)
+            {
+                var n = step.H - j;
+                var at = offset + j;
+                var h = Lanes<S, V>.Load(step.H1 + at, n);
+                var dH = S.Add(Lanes<S, V>.Load(step.DY + at, n), Lanes<S, V>.Load(step.DH + at, n));
+                var dA = _relu
+                    ? CellGradient.Flush<S, V>(S.SelectLess(zero, h, dH, zero))
+                    : CellGradient.Tanh<S, V>(dH, h);
+                Lanes<S, V>.Store(step.Gates + at, dA, n);
+                Lanes<S, V>.Store(step.DH + at, zero, n);
+            }
+        }
+    }
+}

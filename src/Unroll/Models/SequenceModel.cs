@@ -1,0 +1,88 @@
+using Unroll.Layers;
+using Unroll.Numerics;
+
+namespace Unroll.Models;
+
+/// <summary>A stack of layers that maps a sequence [T, B, I] to a sequence [T, B, O], or to its last step.</summary>
+/// <remarks>
+/// The model is its options and its parameters. To compute, unroll it over a number of steps and rows
+/// (<see cref="Unroll"/>). A fresh model has zero parameters: initialise it or load it from a file.
+/// </remarks>
+public sealed class SequenceModel
+{
+    private const int MaximumInputSize = 16384;
+
+    private readonly Layer[] _layers;
+
+    /// <summary>Builds the layers.</summary>
+    /// <param name="options">The layers and the input size.</param>
+    /// <param name="engine">What computes; <see cref="Engine.Default"/> if none is given.</param>
+    /// <exception cref="ArgumentException">There is no layer, or the input size is out of range.</exception>
+    public SequenceModel(SequenceModelOptions options, Engine? engine = null)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.InputSize is < 1 or > MaximumInputSize)
+            throw new ArgumentOutOfRangeException(nameof(options), options.InputSize, $"Expected an input size of 1 to {MaximumInputSize}.");
+        if (options.Layers.Count == 0)
+            throw new ArgumentException("Expected at least one layer, got none.", nameof(options));
+
+        Options = options;
+        Engine = engine ?? Engine.Default;
+        var builder = new ParameterBuilder();
+        _layers = new Layer[options.Layers.Count];
+        var width = options.InputSize;
+        for (var index = 0; index < _layers.Length; index++)
+        {
+            builder.LayerIndex = index;
+            _layers[index] = options.Layers[index].Build(width, builder);
+            width = _layers[index].OutputSize;
+        }
+
+        OutputSize = width;
+        HasOutputAtEveryStep = !options.Layers.Any(layer => layer is LastStepOptions);
+        Parameters = new ParameterSet(builder);
+    }
+
+    /// <summary>The description the model was built from.</summary>
+    public SequenceModelOptions Options { get; }
+
+    /// <summary>What computes.</summary>
+    public Engine Engine { get; }
+
+    /// <summary>I, the features of an input step.</summary>
+    public int InputSize => Options.InputSize;
+
+    /// <summary>O, the features of an output step.</summary>
+    public int OutputSize { get; }
+
+    /// <summary>Whether every input step has an output (false behind a <see cref="LastStepOptions"/>).</summary>
+    public bool HasOutputAtEveryStep { get; }
+
+    /// <summary>All parameters and their gradients.</summary>
+    public ParameterSet Parameters { get; }
+
+    internal IReadOnlyList<Layer> Layers => _layers;
+
+    /// <summary>Makes the activations for up to <paramref name="maxSteps"/> steps of <paramref name="maxBatch"/> rows.</summary>
+    /// <remarks>This allocates; passes over the result do not. Several unrolled models may share one model's parameters.</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or the activations do not fit one array.</exception>
+    public UnrolledModel Unroll(int maxSteps, int maxBatch) => new(this, maxSteps, maxBatch);
+
+    /// <summary>A state of <paramref name="batchSize"/> rows, all zero.</summary>
+    public ModelState CreateState(int batchSize) => new(this, batchSize);
+
+    /// <summary>Layers and parameter counts, one per line.</summary>
+    public override string ToString()
+    {
+        var width = InputSize;
+        var lines = new List<string>();
+        foreach (var layer in _layers)
+        {
+            var count = Parameters.All.Where(p => p.LayerIndex == lines.Count).Sum(p => (long)p.Length);
+            lines.Add($"{layer.Options.GetType().Name.Replace("Options", "", StringComparison.Ordinal)}({width} => {layer.OutputSize}), {count} parameters");
+            width = layer.OutputSize;
+        }
+
+        return string.Join(Environment.NewLine, lines);
+    }
+}

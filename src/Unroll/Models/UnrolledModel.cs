@@ -1,0 +1,333 @@
+using Unroll.Layers;
+using Unroll.Numerics;
+
+namespace Unroll.Models;
+
+/// <summary>
+/// A model unrolled through time over T steps and B rows: its input, activations, output and their gradients, in one
+/// allocation that every pass reuses.
+/// </summary>
+/// <remarks>
+/// A pass: fill <see cref="Input"/> (and <see cref="InitialState"/>), call <see cref="Forward"/>, read
+/// <see cref="Output"/> (and <see cref="CopyFinalState"/>); to train, fill <see cref="OutputGradient"/> and call
+/// <see cref="Backward"/>, which accumulates into <see cref="ParameterSet.Gradients"/>. All arrays are time-major,
+/// [T, B, features]. One object serves one thread at a time; the engine's threads work inside a pass.
+/// </remarks>
+public sealed unsafe class UnrolledModel
+{
+    // Below this many multiply-adds a pass is over before a second thread has woken.
+    private const long SmallestParallelFlops = 2_000_000;
+
+    private readonly UnrolledLayer[] _layers;
+    private readonly UnrolledRecurrent[] _recurrent;
+    private readonly UnrollContext _context;
+    private readonly Arena.Region _input, _inputGradient;
+    private readonly byte[] _feedback;
+    private readonly long _flopsPerStep;
+    private readonly Job _forwardJob, _backwardJob, _gradientJob;
+    private bool _closedLoop;
+    private bool _forwardDone;
+
+    internal UnrolledModel(SequenceModel model, int maxSteps, int maxBatch)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxSteps, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxBatch, 1);
+        Model = model;
+        MaxSteps = maxSteps;
+        MaxBatch = maxBatch;
+        _context = new UnrollContext(model.Engine, model.Parameters);
+        var inputLength = (long)maxSteps * maxBatch * model.InputSize;
+        _input = _context.Arena.Reserve(inputLength);
+        _inputGradient = _context.Arena.Reserve(inputLength);
+        _layers = new UnrolledLayer[model.Layers.Count];
+        for (int index = 0, steps = maxSteps; index < _layers.Length; index++)
+        {
+            _layers[index] = model.Layers[index].Unroll(_context, steps, maxBatch);
+            if (model.Layers[index] is LastStep)
+                steps = 1;
+        }
+
+        _context.Arena.Commit();
+        _recurrent = [.. _layers.OfType<UnrolledRecurrent>()];
+        _feedback = new byte[checked(maxSteps * maxBatch)];
+        InitialState = model.CreateState(maxBatch);
+        InitialStateGradient = model.CreateState(maxBatch);
+        FinalStateGradient = model.CreateState(maxBatch);
+        _flopsPerStep = _layers.Sum(layer => layer.FlopsPerStep);
+        _forwardJob = new Job(ByRows(this, ForwardRows));
+        _backwardJob = new Job(ByRows(this, BackwardRows));
+        _gradientJob = new Job(AccumulateGradients);
+        Resize(maxSteps, maxBatch);
+    }
+
+    /// <summary>The model whose parameters are used.</summary>
+    public SequenceModel Model { get; }
+
+    /// <summary>The most steps a pass may have.</summary>
+    public int MaxSteps { get; }
+
+    /// <summary>The most rows a pass may have.</summary>
+    public int MaxBatch { get; }
+
+    /// <summary>T, the steps of the next pass.</summary>
+    public int Steps { get; private set; }
+
+    /// <summary>B, the rows of the next pass.</summary>
+    public int BatchSize { get; private set; }
+
+    /// <summary>The steps of the output: T, or 1 where only the last step is kept.</summary>
+    public int OutputSteps => _layers[^1].OutputSteps;
+
+    /// <summary>Bytes of all activations and their gradients.</summary>
+    public long ActivationBytes => _context.Arena.Bytes;
+
+    /// <summary>x [T, B, I], to be filled before a forward pass.</summary>
+    public Span<float> Input => _context.Arena.Span(_input)[..(Steps * BatchSize * Model.InputSize)];
+
+    /// <summary>y [T', B, O] of the last forward pass.</summary>
+    public ReadOnlySpan<float> Output => new(_layers[^1].Output, OutputSteps * BatchSize * Model.OutputSize);
+
+    /// <summary>∂loss/∂y [T', B, O], to be filled before a backward pass, which may overwrite it.</summary>
+    public Span<float> OutputGradient => new(_layers[^1].OutputGradient, OutputSteps * BatchSize * Model.OutputSize);
+
+    /// <summary>∂loss/∂x [T, B, I] after a backward pass that was asked for it.</summary>
+    public ReadOnlySpan<float> InputGradient => _context.Arena.Span(_inputGradient)[..(Steps * BatchSize * Model.InputSize)];
+
+    /// <summary>The state before the first step; its first B rows are read by every forward pass. Zero at first.</summary>
+    public ModelState InitialState { get; }
+
+    /// <summary>∂loss/∂(state after the last step), read by every backward pass. Zero at first.</summary>
+    public ModelState FinalStateGradient { get; }
+
+    /// <summary>∂loss/∂(state before the first step), written by every backward pass.</summary>
+    public ModelState InitialStateGradient { get; }
+
+    /// <summary>Sets T and B of the next passes.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A size is below 1 or above its maximum.</exception>
+    public void Resize(int steps, int batchSize)
+    {
+        CheckSize(steps, MaxSteps, nameof(steps));
+        CheckSize(batchSize, MaxBatch, nameof(batchSize));
+        Steps = steps;
+        BatchSize = batchSize;
+        _forwardDone = false;
+        var input = _context.Arena.Pointer(_input);
+        foreach (var layer in _layers)
+        {
+            layer.Resize(steps, batchSize, input);
+            input = layer.Output;
+            steps = layer.OutputSteps;
+        }
+    }
+
+    /// <summary>Computes <see cref="Output"/> from <see cref="Input"/> and <see cref="InitialState"/>.</summary>
+    /// <param name="training">Whether dropout is on.</param>
+    /// <param name="feedback">
+    /// Empty for an open loop. Otherwise [T, B]: where it is not 0, the input of that step and row is the model's own
+    /// output of the step before (and is written to <see cref="Input"/>): a closed loop, or scheduled sampling when mixed.
+    /// </param>
+    /// <param name="noise">The seed of this pass's dropout masks.</param>
+    /// <exception cref="ArgumentException">
+    /// The mask has another length, asks for feedback at the first step, or the model cannot be fed back: it needs
+    /// outputs at every step, as many as inputs.
+    /// </exception>
+    public void Forward(bool training = false, ReadOnlySpan<byte> feedback = default, ulong noise = 0)
+    {
+        TakeFeedback(feedback);
+        for (var index = 0; index < _layers.Length; index++)
+            _layers[index].PrepareForward(training, noise ^ ((ulong)index << 56));
+        for (var index = 0; index < _recurrent.Length; index++)
+        {
+            var layer = _recurrent[index];
+            CopyRows(InitialState.Hidden(index), layer.InitialHidden, layer);
+            CopyRows(InitialState.Cell(index), layer.InitialCell, layer);
+        }
+
+        Run(_forwardJob);
+        _forwardDone = true;
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>
+    /// Back-propagation through time: from <see cref="OutputGradient"/> and <see cref="FinalStateGradient"/>, accumulates
+    /// ∂loss/∂parameters into <see cref="ParameterSet.Gradients"/> and writes <see cref="InitialStateGradient"/>.
+    /// </summary>
+    /// <param name="inputGradient">Whether <see cref="InputGradient"/> is wanted too.</param>
+    /// <remarks>In a closed loop the gradient runs through the fed-back outputs as well.</remarks>
+    /// <exception cref="InvalidOperationException">No forward pass came before, or its activations are used up.</exception>
+    public void Backward(bool inputGradient = false)
+    {
+        if (!_forwardDone)
+            throw new InvalidOperationException("Expected a forward pass before each backward pass; call Forward first.");
+        _forwardDone = false;
+        var gradient = inputGradient || _closedLoop ? _context.Arena.Pointer(_inputGradient) : null;
+        foreach (var layer in _layers)
+        {
+            layer.InputGradient = gradient;
+            gradient = layer.OutputGradient;
+            layer.PrepareBackward();
+        }
+
+        for (var index = 0; index < _recurrent.Length; index++)
+        {
+            var layer = _recurrent[index];
+            CopyRows(FinalStateGradient.Hidden(index), layer.CarriedHidden, layer);
+            CopyRows(FinalStateGradient.Cell(index), layer.CarriedCell, layer);
+        }
+
+        Run(_backwardJob);
+        Run(_gradientJob);
+        for (var index = 0; index < _recurrent.Length; index++)
+        {
+            var layer = _recurrent[index];
+            CopyRows(layer.CarriedHidden, InitialStateGradient.Hidden(index), layer);
+            CopyRows(layer.CarriedCell, InitialStateGradient.Cell(index), layer);
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Copies the state after the last step of the last forward pass into the first rows of <paramref name="destination"/>.</summary>
+    /// <exception cref="ArgumentException">The state has fewer rows than the pass.</exception>
+    public void CopyFinalState(ModelState destination)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        if (destination.BatchSize < BatchSize)
+            throw new ArgumentException($"Expected a state of at least {BatchSize} rows, got {destination.BatchSize}.", nameof(destination));
+        for (var index = 0; index < _recurrent.Length; index++)
+        {
+            var layer = _recurrent[index];
+            CopyRows(layer.FinalHidden, destination.Hidden(index), layer);
+            CopyRows(layer.FinalCell, destination.Cell(index), layer);
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>The first B rows of a state into a layer's array, where the cell has that state.</summary>
+    private void CopyRows(Span<float> state, float* array, UnrolledRecurrent layer)
+    {
+        if (array != null)
+            state[..(BatchSize * layer.Layer.OutputSize)].CopyTo(new Span<float>(array, BatchSize * layer.Layer.OutputSize));
+    }
+
+    private void CopyRows(float* array, Span<float> state, UnrolledRecurrent layer)
+    {
+        if (array != null)
+            new Span<float>(array, BatchSize * layer.Layer.OutputSize).CopyTo(state);
+    }
+
+    private void TakeFeedback(ReadOnlySpan<byte> feedback)
+    {
+        _closedLoop = !feedback.IsEmpty;
+        if (!_closedLoop)
+            return;
+        if (feedback.Length != Steps * BatchSize)
+            throw new ArgumentException($"Expected a feedback mask of T·B = {Steps}·{BatchSize} values, got {feedback.Length}.", nameof(feedback));
+        if (feedback[..BatchSize].ContainsAnyExcept((byte)0))
+            throw new ArgumentException("Expected an input at the first step: no output precedes it that could be fed back.", nameof(feedback));
+        if (Model.OutputSize != Model.InputSize || !Model.HasOutputAtEveryStep)
+        {
+            throw new ArgumentException(
+                $"Expected a model with an output at every step and as many outputs as inputs to feed back; it has {Model.InputSize} inputs and {Model.OutputSize} outputs"
+                + (Model.HasOutputAtEveryStep ? "." : " at the last step only."),
+                nameof(feedback));
+        }
+
+        feedback.CopyTo(_feedback);
+    }
+
+    private void Run(Job job)
+    {
+        var workers = _flopsPerStep * Steps * BatchSize < SmallestParallelFlops ? 1 : Model.Engine.Threads;
+        Model.Engine.Team.Run(job, workers);
+    }
+
+    private void ForwardRows(int b0, int b1)
+    {
+        if (!_closedLoop)
+        {
+            foreach (var layer in _layers)
+                layer.Forward(0, layer.Steps, b0, b1);
+            return;
+        }
+
+        var features = Model.InputSize;
+        var input = _context.Arena.Pointer(_input);
+        var output = _layers[^1].Output;
+        for (var t = 0; t < Steps; t++)
+        {
+            for (var b = b0; b < b1; b++)
+            {
+                if (_feedback[(t * BatchSize) + b] != 0)
+                    Row(output, t - 1, b).CopyTo(Row(input, t, b));
+            }
+
+            foreach (var layer in _layers)
+                layer.Forward(t, t + 1, b0, b1);
+        }
+
+        Span<float> Row(float* array, int t, int b) => new(array + ((((nint)t * BatchSize) + b) * features), features);
+    }
+
+    private void BackwardRows(int b0, int b1)
+    {
+        if (!_closedLoop)
+        {
+            for (var index = _layers.Length - 1; index >= 0; index--)
+                _layers[index].Backward(0, _layers[index].Steps, b0, b1);
+            return;
+        }
+
+        for (var t = Steps - 1; t >= 0; t--)
+        {
+            for (var index = _layers.Length - 1; index >= 0; index--)
+                _layers[index].Backward(t, t + 1, b0, b1);
+            for (var b = b0; b < b1; b++)
+            {
+                if (_feedback[(t * BatchSize) + b] != 0)
+                    FeedGradientBack(t, b);
+            }
+        }
+    }
+
+    /// <summary>dY[t − 1] += dX[t], and the unused outside input of that step has no gradient.</summary>
+    private void FeedGradientBack(int t, int b)
+    {
+        var features = Model.InputSize;
+        var at = (((nint)t * BatchSize) + b) * features;
+        var dX = _context.Arena.Pointer(_inputGradient) + at;
+        var dY = _layers[^1].OutputGradient + at - ((nint)BatchSize * features);
+        for (var feature = 0; feature < features; feature++)
+        {
+            dY[feature] += dX[feature];
+            dX[feature] = 0f;
+        }
+    }
+
+    private void AccumulateGradients(int worker, int workers)
+    {
+        foreach (var layer in _layers)
+            layer.AccumulateGradients(worker, workers);
+    }
+
+    private static void CheckSize(int value, int maximum, string name)
+    {
+        if (value < 1 || value > maximum)
+            throw new ArgumentOutOfRangeException(name, value, $"Expected 1 to {maximum}, the size this model was unrolled for.");
+    }
+
+    /// <summary>One phase of a pass.</summary>
+    private sealed class Job(Action<int, int> share) : ParallelJob
+    {
+        public override void Execute(int worker, int workers) => share(worker, workers);
+    }
+
+    /// <summary>A phase split by rows.</summary>
+    private static Action<int, int> ByRows(UnrolledModel model, Action<int, int> rows) => (worker, workers) =>
+    {
+        var (start, end) = ParallelJob.Share(model.BatchSize, worker, workers);
+        if (start < end)
+            rows(start, end);
+    };
+}

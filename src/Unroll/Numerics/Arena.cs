@@ -1,0 +1,31 @@
+namespace Unroll.Numerics;
+
+/// <summary>One allocation for many arrays: reserve all, commit once, then take the pointers.</summary>
+internal sealed unsafe class Arena
+{
+    private const int Alignment = 16; // floats: 64 bytes
+
+    private long _length;
+    private AlignedBuffer? _buffer;
+
+    /// <summary>Reserves <paramref name="count"/> floats, 64-byte aligned.</summary>
+    public Region Reserve(long count)
+    {
+        var offset = _length;
+        _length += (count + Alignment - 1) / Alignment * Alignment;
+        return new Region(offset, count);
+    }
+
+    /// <summary>Allocates everything that was reserved, zeroed.</summary>
+    public void Commit() => _buffer = new AlignedBuffer(_length);
+
+    /// <summary>Bytes allocated.</summary>
+    public long Bytes => _length * sizeof(float);
+
+    public float* Pointer(Region region) => _buffer!.Pointer + region.Offset;
+
+    public Span<float> Span(Region region) => _buffer!.Span.Slice((int)region.Offset, (int)region.Length);
+
+    /// <summary>A place in an <see cref="Arena"/>.</summary>
+    public readonly record struct Region(long Offset, long Length);
+}

@@ -1,0 +1,217 @@
+using System.Runtime.CompilerServices;
+
+namespace Unroll.Numerics;
+
+/// <summary>An integer the JIT knows while it compiles.</summary>
+internal interface IConstant
+{
+    static abstract int Value { get; }
+}
+
+internal readonly struct C1 : IConstant
+{
+    public static int Value => 1;
+}
+
+internal readonly struct C2 : IConstant
+{
+    public static int Value => 2;
+}
+
+internal readonly struct C3 : IConstant
+{
+    public static int Value => 3;
+}
+
+internal readonly struct C4 : IConstant
+{
+    public static int Value => 4;
+}
+
+internal readonly struct C5 : IConstant
+{
+    public static int Value => 5;
+}
+
+internal readonly struct C6 : IConstant
+{
+    public static int Value => 6;
+}
+
+/// <summary>What the accumulators of a tile start from.</summary>
+internal enum TileStart
+{
+    /// <summary>0.</summary>
+    Zero,
+
+    /// <summary>The bias of the column.</summary>
+    Bias,
+
+    /// <summary>What the destination holds.</summary>
+    Destination,
+}
+
+/// <summary>
+/// The register tile of the matrix product: R rows × C vectors, one fused multiply-add chain over k per element.
+/// </summary>
+/// <remarks>
+/// The body is written once for the full tile of 6 × 4; R and C are constants to the JIT, which drops the accumulators
+/// that an edge tile does not have. So edges run the same code at the same bits, with no scalar tail.
+/// </remarks>
+internal static unsafe class GemmTile
+{
+    /// <summary>
+    /// destination[r, j] = start[r, j] + Σₖ a[r·aRow + k·aStep] · b[k·bStep + j], r &lt; R, j &lt; C·Count.
+    /// </summary>
+    /// <param name="a">First element of the rows.</param>
+    /// <param name="aRow">Floats from row to row.</param>
+    /// <param name="aStep">Floats from k to k + 1.</param>
+    /// <param name="b">First vector of the panel; C full vectors are readable at every k.</param>
+    /// <param name="bStep">Floats from k to k + 1 in the panel.</param>
+    /// <param name="k">Length of the chains.</param>
+    /// <param name="destination">First element of the tile.</param>
+    /// <param name="destinationRow">Floats from row to row of the destination.</param>
+    /// <param name="start">What the chains start from.</param>
+    /// <param name="bias">The tile's columns of the bias; read only with <see cref="TileStart.Bias"/>.</param>
+    /// <param name="last">Lanes of the last vector that belong to the destination, 1 to Count.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Multiply<S, V, R, C>(
+        float* a, nint aRow, nint aStep, float* b, nint bStep, int k,
+        float* destination, nint destinationRow, TileStart start, float* bias, int last)
+        where S : struct, ISimd<V>
+        where V : struct
+        where R : struct, IConstant
+        where C : struct, IConstant
+    {
+        V c00 = default, c01 = default, c02 = default, c03 = default;
+        V c10 = default, c11 = default, c12 = default, c13 = default;
+        V c20 = default, c21 = default, c22 = default, c23 = default;
+        V c30 = default, c31 = default, c32 = default, c33 = default;
+        V c40 = default, c41 = default, c42 = default, c43 = default;
+        V c50 = default, c51 = default, c52 = default, c53 = default;
+
+        if (start == TileStart.Destination)
+        {
+            LoadRow<S, V, C>(destination, last, out c00, out c01, out c02, out c03);
+            if (R.Value > 1) LoadRow<S, V, C>(destination + (1 * destinationRow), last, out c10, out c11, out c12, out c13);
+            if (R.Value > 2) LoadRow<S, V, C>(destination + (2 * destinationRow), last, out c20, out c21, out c22, out c23);
+            if (R.Value > 3) LoadRow<S, V, C>(destination + (3 * destinationRow), last, out c30, out c31, out c32, out c33);
+            if (R.Value > 4) LoadRow<S, V, C>(destination + (4 * destinationRow), last, out c40, out c41, out c42, out c43);
+            if (R.Value > 5) LoadRow<S, V, C>(destination + (5 * destinationRow), last, out c50, out c51, out c52, out c53);
+        }
+        else if (start == TileStart.Bias)
+        {
+            LoadRow<S, V, C>(bias, last, out c00, out c01, out c02, out c03);
+            (c10, c11, c12, c13) = (c00, c01, c02, c03);
+            (c20, c21, c22, c23) = (c00, c01, c02, c03);
+            (c30, c31, c32, c33) = (c00, c01, c02, c03);
+            (c40, c41, c42, c43) = (c00, c01, c02, c03);
+            (c50, c51, c52, c53) = (c00, c01, c02, c03);
+        }
+
+        nint row1 = aRow, row2 = 2 * aRow, row3 = 3 * aRow, row4 = 4 * aRow, row5 = 5 * aRow;
+        for (; k > 0; k--)
+        {
+            var a0 = S.Broadcast(a[0]);
+            var a1 = R.Value > 1 ? S.Broadcast(a[row1]) : a0;
+            var a2 = R.Value > 2 ? S.Broadcast(a[row2]) : a0;
+            var a3 = R.Value > 3 ? S.Broadcast(a[row3]) : a0;
+            var a4 = R.Value > 4 ? S.Broadcast(a[row4]) : a0;
+            var a5 = R.Value > 5 ? S.Broadcast(a[row5]) : a0;
+            var b0 = S.Load(b);
+            c00 = S.Fma(a0, b0, c00);
+            if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
+            if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
+            if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
+            if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
+            if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
+
+            if (C.Value > 1)
+            {
+                var b1 = S.Load(b + (1 * S.Count));
+                c01 = S.Fma(a0, b1, c01);
+                if (R.Value > 1) c11 = S.Fma(a1, b1, c11);
+                if (R.Value > 2) c21 = S.Fma(a2, b1, c21);
+                if (R.Value > 3) c31 = S.Fma(a3, b1, c31);
+                if (R.Value > 4) c41 = S.Fma(a4, b1, c41);
+                if (R.Value > 5) c51 = S.Fma(a5, b1, c51);
+            }
+
+            if (C.Value > 2)
+            {
+                var b2 = S.Load(b + (2 * S.Count));
+                c02 = S.Fma(a0, b2, c02);
+                if (R.Value > 1) c12 = S.Fma(a1, b2, c12);
+                if (R.Value > 2) c22 = S.Fma(a2, b2, c22);
+                if (R.Value > 3) c32 = S.Fma(a3, b2, c32);
+                if (R.Value > 4) c42 = S.Fma(a4, b2, c42);
+                if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
+            }
+
+            if (C.Value > 3)
+            {
+                var b3 = S.Load(b + (3 * S.Count));
+                c03 = S.Fma(a0, b3, c03);
+                if (R.Value > 1) c13 = S.Fma(a1, b3, c13);
+                if (R.Value > 2) c23 = S.Fma(a2, b3, c23);
+                if (R.Value > 3) c33 = S.Fma(a3, b3, c33);
+                if (R.Value > 4) c43 = S.Fma(a4, b3, c43);
+                if (R.Value > 5) c53 = S.Fma(a5, b3, c53);
+            }
+
+            a += aStep;
+            b += bStep;
+        }
+
+        StoreRow<S, V, C>(destination, last, c00, c01, c02, c03);
+        if (R.Value > 1) StoreRow<S, V, C>(destination + (1 * destinationRow), last, c10, c11, c12, c13);
+        if (R.Value > 2) StoreRow<S, V, C>(destination + (2 * destinationRow), last, c20, c21, c22, c23);
+        if (R.Value > 3) StoreRow<S, V, C>(destination + (3 * destinationRow), last, c30, c31, c32, c33);
+        if (R.Value > 4) StoreRow<S, V, C>(destination + (4 * destinationRow), last, c40, c41, c42, c43);
+        if (R.Value > 5) StoreRow<S, V, C>(destination + (5 * destinationRow), last, c50, c51, c52, c53);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LoadRow<S, V, C>(float* source, int last, out V v0, out V v1, out V v2, out V v3)
+        where S : struct, ISimd<V>
+        where V : struct
+        where C : struct, IConstant
+    {
+        v0 = C.Value > 1 ? S.Load(source) : LoadLast<S, V>(source, last);
+        v1 = C.Value > 2 ? S.Load(source + S.Count) : C.Value == 2 ? LoadLast<S, V>(source + S.Count, last) : default;
+        v2 = C.Value > 3 ? S.Load(source + (2 * S.Count)) : C.Value == 3 ? LoadLast<S, V>(source + (2 * S.Count), last) : default;
+        v3 = C.Value == 4 ? LoadLast<S, V>(source + (3 * S.Count), last) : default;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreRow<S, V, C>(float* destination, int last, V v0, V v1, V v2, V v3)
+        where S : struct, ISimd<V>
+        where V : struct
+        where C : struct, IConstant
+    {
+        if (C.Value == 1) StoreLast<S, V>(destination, v0, last);
+        if (C.Value > 1) S.Store(destination, v0);
+        if (C.Value == 2) StoreLast<S, V>(destination + S.Count, v1, last);
+        if (C.Value > 2) S.Store(destination + S.Count, v1);
+        if (C.Value == 3) StoreLast<S, V>(destination + (2 * S.Count), v2, last);
+        if (C.Value > 3) S.Store(destination + (2 * S.Count), v2);
+        if (C.Value == 4) StoreLast<S, V>(destination + (3 * S.Count), v3, last);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V LoadLast<S, V>(float* source, int last)
+        where S : struct, ISimd<V>
+        where V : struct =>
+        last == S.Count ? S.Load(source) : S.LoadPartial(source, last);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreLast<S, V>(float* destination, V value, int last)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        if (last == S.Count)
+            S.Store(destination, value);
+        else
+            S.StorePartial(destination, value, last);
+    }
+}
