@@ -15,10 +15,11 @@ public static class GradientCheck
 {
     /// <summary>The relative step s for |θ| ≤ 1.</summary>
     /// <remarks>
-    /// The truncation error grows as s⁴/30 · L⁽⁵⁾, the rounding error as about 2⁻⁵² · L / s. With derivatives of order 1 they meet
-    /// near s = 10⁻³, where each is about 10⁻¹³.
+    /// The truncation error grows as s⁴/30 · L⁽⁵⁾, the rounding error falls as about 2⁻⁵² · L / s. Worst relative error over all tensors of
+    /// all options in the tests: 5·10⁻⁷ at s = 10⁻³ (an LSTM without gates, whose loss bends most; 16 times less at half the step, so
+    /// truncation), 5·10⁻⁹ at 3·10⁻⁴, 1·10⁻⁸ at 10⁻⁴ (rounding).
     /// </remarks>
-    public const double Step = 1e-3;
+    public const double Step = 3e-4;
 
     /// <summary>Computes the gradient of a loss by finite differences.</summary>
     /// <param name="loss">Computes the loss from the current values of all parameters.</param>
