@@ -1,0 +1,64 @@
+namespace Unroll.Theory;
+
+/// <summary>The parameters of one cell, or their gradients: G blocks of H rows, one block per gate, stacked in the cell's gate order.</summary>
+/// <remarks>
+/// G = 1 for an RNN, 1 to 4 for an LSTM (order i f g o, absent gates omitted), 3 for a GRU (order r z n).
+/// Row <c>k · H + j</c> belongs to unit j of the k-th gate that is present.
+/// </remarks>
+public sealed class CellParameters
+{
+    internal CellParameters(int gateCount, int inputSize, int hiddenSize, int peepholeCount = 0)
+    {
+        Shape.Positive(inputSize, nameof(inputSize));
+        Shape.Positive(hiddenSize, nameof(hiddenSize));
+        WeightIh = new Matrix(gateCount * hiddenSize, inputSize);
+        WeightHh = new Matrix(gateCount * hiddenSize, hiddenSize);
+        BiasIh = new double[gateCount * hiddenSize];
+        BiasHh = new double[gateCount * hiddenSize];
+        WeightPeephole = new double[peepholeCount * hiddenSize];
+    }
+
+    /// <summary>The weights from the input, W_ih, [G·H, I].</summary>
+    public Matrix WeightIh { get; }
+
+    /// <summary>The weights from the previous hidden state, W_hh, [G·H, H].</summary>
+    public Matrix WeightHh { get; }
+
+    /// <summary>The bias beside the input product, b_ih, [G·H].</summary>
+    public double[] BiasIh { get; }
+
+    /// <summary>The bias beside the hidden product, b_hh, [G·H].</summary>
+    public double[] BiasHh { get; }
+
+    /// <summary>The peephole weights p of an LSTM, [P·H]: one block of H per sigmoid gate that is present, in the order i f o; empty without peepholes.</summary>
+    public double[] WeightPeephole { get; }
+
+    /// <summary>All tensors that have elements, under their names, in the order WeightIh, WeightHh, BiasIh, BiasHh, WeightPeephole.</summary>
+    public IReadOnlyList<NamedTensor> Tensors
+    {
+        get
+        {
+            NamedTensor[] all =
+            [
+                new(nameof(WeightIh), WeightIh.Values),
+                new(nameof(WeightHh), WeightHh.Values),
+                new(nameof(BiasIh), BiasIh),
+                new(nameof(BiasHh), BiasHh),
+                new(nameof(WeightPeephole), WeightPeephole),
+            ];
+            return [.. all.Where(tensor => tensor.Values.Length > 0)];
+        }
+    }
+
+    /// <summary>Overwrites every element, tensor after tensor, with the values <paramref name="next"/> returns.</summary>
+    /// <param name="next">Draws one value, for example from a seeded generator.</param>
+    public void Fill(Func<double> next)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        foreach (var tensor in Tensors)
+        {
+            for (var k = 0; k < tensor.Values.Length; k++)
+                tensor.Values[k] = next();
+        }
+    }
+}

@@ -1,0 +1,74 @@
+namespace Unroll.Theory;
+
+/// <summary>A matrix of doubles with the three products that forward and backward passes need.</summary>
+public sealed class Matrix
+{
+    /// <summary>Makes a matrix of zeros, [rows, cols].</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A size is less than 1.</exception>
+    public Matrix(int rows, int cols)
+    {
+        Shape.Positive(rows, nameof(rows));
+        Shape.Positive(cols, nameof(cols));
+        Rows = rows;
+        Cols = cols;
+        Values = new double[rows * cols];
+    }
+
+    /// <summary>The number of rows.</summary>
+    public int Rows { get; }
+
+    /// <summary>The number of columns.</summary>
+    public int Cols { get; }
+
+    /// <summary>The elements, row after row, [rows · cols].</summary>
+    public double[] Values { get; }
+
+    /// <summary>The element in row <paramref name="r"/> and column <paramref name="c"/>.</summary>
+    public double this[int r, int c]
+    {
+        get => Values[(r * Cols) + c];
+        set => Values[(r * Cols) + c] = value;
+    }
+
+    /// <summary>Adds the product with a vector.</summary>
+    /// <remarks><code>y += W x</code> x is [cols]; y is [rows] and is accumulated into.</remarks>
+    /// <exception cref="ArgumentException">A length does not fit.</exception>
+    public void MultiplyAdd(ReadOnlySpan<double> x, Span<double> y)
+    {
+        Shape.Equal(Cols, x.Length, "length", nameof(x));
+        Shape.Equal(Rows, y.Length, "length", nameof(y));
+        for (var r = 0; r < Rows; r++)
+        {
+            for (var c = 0; c < Cols; c++)
+                y[r] += this[r, c] * x[c];
+        }
+    }
+
+    /// <summary>Adds the product of the transpose with a vector: how a gradient goes back through <see cref="MultiplyAdd"/>.</summary>
+    /// <remarks><code>dX += Wᵀ dY</code> dY is [rows]; dX is [cols] and is accumulated into.</remarks>
+    /// <exception cref="ArgumentException">A length does not fit.</exception>
+    public void TransposeMultiplyAdd(ReadOnlySpan<double> dY, Span<double> dX)
+    {
+        Shape.Equal(Rows, dY.Length, "length", nameof(dY));
+        Shape.Equal(Cols, dX.Length, "length", nameof(dX));
+        for (var r = 0; r < Rows; r++)
+        {
+            for (var c = 0; c < Cols; c++)
+                dX[c] += this[r, c] * dY[r];
+        }
+    }
+
+    /// <summary>Adds an outer product to this matrix: the gradient of the weight of <see cref="MultiplyAdd"/>.</summary>
+    /// <remarks><code>dW += dY xᵀ</code> dY is [rows], x is [cols]; this matrix is dW and is accumulated into.</remarks>
+    /// <exception cref="ArgumentException">A length does not fit.</exception>
+    public void OuterProductAdd(ReadOnlySpan<double> dY, ReadOnlySpan<double> x)
+    {
+        Shape.Equal(Rows, dY.Length, "length", nameof(dY));
+        Shape.Equal(Cols, x.Length, "length", nameof(x));
+        for (var r = 0; r < Rows; r++)
+        {
+            for (var c = 0; c < Cols; c++)
+                this[r, c] += dY[r] * x[c];
+        }
+    }
+}

@@ -1,0 +1,94 @@
+namespace Unroll.Theory;
+
+/// <summary>A layer from sequence to sequence: [T, B, inputSize] to [T, B, outputSize], with one state per cell at either end.</summary>
+/// <remarks>
+/// States are <c>states[k][b]</c>: k runs over <see cref="Cells"/>, b over the samples. Without initial states they are zero.
+/// </remarks>
+public abstract class SequenceLayer
+{
+    private protected SequenceLayer(IReadOnlyList<Cell> cells, int outputSize)
+    {
+        Cells = cells;
+        InputSize = cells[0].InputSize;
+        OutputSize = outputSize;
+    }
+
+    /// <summary>The cells, in the order of states and parameter gradients: layer after layer, and in a bidirectional layer forward then backward.</summary>
+    public IReadOnlyList<Cell> Cells { get; }
+
+    /// <summary>The number of features of an input step.</summary>
+    public int InputSize { get; }
+
+    /// <summary>The number of features of an output step.</summary>
+    public int OutputSize { get; }
+
+    /// <summary>Runs the layer over all steps.</summary>
+    /// <param name="x">The inputs, [T, B, inputSize].</param>
+    /// <param name="initialStates">The states before the first step read, <c>[cell][b]</c>; zeros if null. They are copied.</param>
+    /// <returns>The outputs, the final states and what <see cref="Backward"/> needs.</returns>
+    /// <exception cref="ArgumentException">A shape does not fit.</exception>
+    public abstract LayerCache Forward(Sequence x, CellState[][]? initialStates = null);
+
+    /// <summary>Back-propagation through time over all steps.</summary>
+    /// <param name="cache">What <see cref="Forward"/> returned.</param>
+    /// <param name="dY">The gradient on the output of every step, [T, B, outputSize].</param>
+    /// <param name="dFinalStates">The gradient on the final states, <c>[cell][b]</c>; zeros if null. It comes on top of <paramref name="dY"/>.</param>
+    /// <returns>The gradients of inputs, parameters and initial states.</returns>
+    /// <exception cref="ArgumentException">A shape or the cache does not fit.</exception>
+    public abstract LayerGradients Backward(LayerCache cache, Sequence dY, CellState[][]? dFinalStates = null);
+
+    /// <summary>Checks the inputs and returns the initial states, copied, or zeros.</summary>
+    private protected CellState[][] CheckForward(Sequence x, CellState[][]? initialStates)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        Shape.Equal(InputSize, x.F, "features inputSize =", nameof(x));
+        return StatesOrZeros(Cells, x.B, initialStates, nameof(initialStates));
+    }
+
+    /// <summary>Checks the gradients and returns those on the final states, copied, or zeros.</summary>
+    private protected CellState[][] CheckBackward(LayerCache cache, Sequence dY, CellState[][]? dFinalStates)
+    {
+        ArgumentNullException.ThrowIfNull(cache);
+        ArgumentNullException.ThrowIfNull(dY);
+        if (!ReferenceEquals(cache.Layer, this))
+            throw new ArgumentException($"cache: expected the cache of this {GetType().Name}, got that of another {cache.Layer.GetType().Name}.", nameof(cache));
+        Shape.Sequence(cache.Y.T, cache.Y.B, cache.Y.F, dY, nameof(dY));
+        return StatesOrZeros(Cells, dY.B, dFinalStates, nameof(dFinalStates));
+    }
+
+    internal static CellState[][] StatesOrZeros(IReadOnlyList<Cell> cells, int B, CellState[][]? states, string name)
+    {
+        if (states is null)
+            return [.. cells.Select(cell => Enumerable.Range(0, B).Select(_ => cell.ZeroState()).ToArray())];
+
+        Shape.Equal(cells.Count, states.Length, "one array of states per cell,", name);
+        for (var k = 0; k < cells.Count; k++)
+            Shape.States(cells[k], B, states[k], name);
+        return [.. states.Select(batch => batch.Select(state => state.Clone()).ToArray())];
+    }
+}
+
+/// <summary>What a forward pass returns and keeps.</summary>
+public class LayerCache
+{
+    private protected LayerCache(SequenceLayer layer, Sequence y, CellState[][] finalStates)
+    {
+        Layer = layer;
+        Y = y;
+        FinalStates = finalStates;
+    }
+
+    /// <summary>The outputs, [T, B, outputSize].</summary>
+    public Sequence Y { get; }
+
+    /// <summary>The states after the last step read, <c>[cell][b]</c>.</summary>
+    public CellState[][] FinalStates { get; }
+
+    internal SequenceLayer Layer { get; }
+}
+
+/// <summary>What a backward pass returns.</summary>
+/// <param name="DX">The gradient on the inputs, [T, B, inputSize].</param>
+/// <param name="DParameters">The gradients of the parameters, one per cell.</param>
+/// <param name="DInitialStates">The gradient on the initial states, <c>[cell][b]</c>.</param>
+public sealed record LayerGradients(Sequence DX, CellParameters[] DParameters, CellState[][] DInitialStates);

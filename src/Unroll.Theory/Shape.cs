@@ -1,0 +1,41 @@
+namespace Unroll.Theory;
+
+/// <summary>The shape checks of the textbook: each failure states the expected and the actual value.</summary>
+static class Shape
+{
+    /// <summary>Requires a size of at least one.</summary>
+    public static void Positive(int size, string name)
+    {
+        if (size < 1)
+            throw new ArgumentOutOfRangeException(name, size, $"{name}: expected at least 1, got {size}.");
+    }
+
+    /// <summary>Requires <paramref name="actual"/> to be <paramref name="expected"/>; <paramref name="what"/> names the quantity.</summary>
+    public static void Equal(int expected, int actual, string what, string name)
+    {
+        if (actual != expected)
+            throw new ArgumentException($"{name}: expected {what} {expected}, got {actual}.", name);
+    }
+
+    /// <summary>Requires the shape [T, B, F].</summary>
+    public static void Sequence(int T, int B, int F, Sequence actual, string name)
+    {
+        if (actual.T != T || actual.B != B || actual.F != F)
+            throw new ArgumentException($"{name}: expected shape [{T}, {B}, {F}], got [{actual.T}, {actual.B}, {actual.F}].", name);
+    }
+
+    /// <summary>Requires the shape [B, hiddenSize] of h and [B, cellSize] of c.</summary>
+    public static void States(Cell cell, int B, CellState[] states, string name)
+    {
+        Equal(B, states.Length, "one state per sample, B =", name);
+        foreach (var state in states)
+            State(cell, state, name);
+    }
+
+    /// <summary>Requires the lengths hiddenSize of h and cellSize of c.</summary>
+    public static void State(Cell cell, CellState state, string name)
+    {
+        Equal(cell.HiddenSize, state.H.Length, "length of h", name);
+        Equal(cell.CellSize, state.C.Length, "length of c", name);
+    }
+}

@@ -1,0 +1,62 @@
+using Unroll.Theory;
+
+namespace Unroll.Tests.Theory;
+
+/// <summary>Random models and data, seeded: every value is distinct, so swapped gates or transposed weights cannot pass.</summary>
+static class Draw
+{
+    public static double Uniform(Random random, double range) => range * ((2 * random.NextDouble()) - 1);
+
+    public static void Parameters(Random random, IEnumerable<Cell> cells, double range = 0.8)
+    {
+        foreach (var cell in cells)
+            cell.Parameters.Fill(() => Uniform(random, range));
+    }
+
+    public static double[] Vector(Random random, int length, double range = 1)
+    {
+        var values = new double[length];
+        for (var k = 0; k < length; k++)
+            values[k] = Uniform(random, range);
+        return values;
+    }
+
+    public static Sequence Sequence(Random random, int T, int B, int F) =>
+        new(T, B, F, Vector(random, T * B * F).AsSpan());
+
+    public static CellState[][] States(Random random, IEnumerable<Cell> cells, int B) =>
+        [.. cells.Select(cell => Enumerable.Range(0, B)
+            .Select(_ => new CellState(Vector(random, cell.HiddenSize), Vector(random, cell.CellSize))).ToArray())];
+
+    /// <summary>The cells under test, each with its name.</summary>
+    public static IEnumerable<(string Name, Func<int, int, Cell> Make)> Cells()
+    {
+        yield return ("RNN tanh", (I, H) => new RnnCell(I, H));
+        yield return ("RNN relu", (I, H) => new RnnCell(I, H, RnnActivation.Relu));
+        foreach (var options in LstmVariants())
+            yield return (Name(options), (I, H) => new LstmCell(I, H, options));
+        yield return ("GRU after product", (I, H) => new GruCell(I, H));
+        yield return ("GRU before product", (I, H) => new GruCell(I, H, GruResetGate.BeforeProduct));
+    }
+
+    /// <summary>All 8 combinations of gates, each with and without peepholes.</summary>
+    public static IEnumerable<LstmOptions> LstmVariants()
+    {
+        foreach (var peepholes in new[] { false, true })
+        {
+            for (var bits = 0; bits < 8; bits++)
+            {
+                yield return new LstmOptions
+                {
+                    InputGate = (bits & 1) != 0,
+                    ForgetGate = (bits & 2) != 0,
+                    OutputGate = (bits & 4) != 0,
+                    Peepholes = peepholes,
+                };
+            }
+        }
+    }
+
+    static string Name(LstmOptions options) =>
+        $"LSTM {(options.InputGate ? 'i' : '-')}{(options.ForgetGate ? 'f' : '-')}{(options.OutputGate ? 'o' : '-')}{(options.Peepholes ? " peepholes" : "")}";
+}
