@@ -85,10 +85,10 @@ public sealed unsafe class UnrolledModel
     public Span<float> Input => _context.Arena.Span(_input)[..(Steps * BatchSize * Model.InputSize)];
 
     /// <summary>y [T', B, O] of the last forward pass.</summary>
-    public ReadOnlySpan<float> Output => new(_layers[^1].Output, OutputSteps * BatchSize * Model.OutputSize);
+    public ReadOnlySpan<float> Output => _context.Arena.Span(_layers[^1].Output, OutputSteps * BatchSize * Model.OutputSize);
 
     /// <summary>∂loss/∂y [T', B, O], to be filled before a backward pass, which may overwrite it.</summary>
-    public Span<float> OutputGradient => new(_layers[^1].OutputGradient, OutputSteps * BatchSize * Model.OutputSize);
+    public Span<float> OutputGradient => _context.Arena.Span(_layers[^1].OutputGradient, OutputSteps * BatchSize * Model.OutputSize);
 
     /// <summary>∂loss/∂x [T, B, I] after a backward pass that was asked for it.</summary>
     public ReadOnlySpan<float> InputGradient => _context.Arena.Span(_inputGradient)[..(Steps * BatchSize * Model.InputSize)];

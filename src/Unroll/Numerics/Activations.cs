@@ -8,7 +8,7 @@ namespace Unroll.Numerics;
 /// <remarks>
 /// All three start from x = n·ln 2 + r with |r| ≤ ln 2 / 2 and expm1(r) = r + r²·P(r). Adding 1.5·2²³ to x·log₂e rounds
 /// it to the integer n and leaves n in the low bits of the mantissa. Maximum errors over every float are measured by
-/// the tests: exp and tanh 2 ulp, sigmoid 3 ulp.
+/// the tests: exp 1.1 ulp, sigmoid 2.2 ulp, tanh 2.5 ulp.
 /// </remarks>
 internal static class Activations
 {

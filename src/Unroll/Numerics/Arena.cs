@@ -26,6 +26,9 @@ internal sealed unsafe class Arena
 
     public Span<float> Span(Region region) => _buffer!.Span.Slice((int)region.Offset, (int)region.Length);
 
+    /// <summary>The <paramref name="length"/> floats from a pointer into the arena, as a span that keeps it alive.</summary>
+    public Span<float> Span(float* start, int length) => _buffer!.Span.Slice((int)(start - _buffer.Pointer), length);
+
     /// <summary>A place in an <see cref="Arena"/>.</summary>
     public readonly record struct Region(long Offset, long Length);
 }

@@ -1,0 +1,91 @@
+namespace Unroll.Data;
+
+/// <summary>
+/// One mini-batch: inputs [T, B, I], targets [T', B, O] or class labels [T', B], and optionally the weight of each
+/// target in the loss and which inputs are the model's own output. Time-major; allocated once, refilled for every step.
+/// </summary>
+public sealed class SequenceBatch
+{
+    private readonly float[] _inputs;
+    private readonly float[] _targets;
+    private readonly int[] _labels;
+    private readonly float[] _weights;
+    private readonly byte[] _feedback;
+    private bool _hasWeights;
+    private bool _hasFeedback;
+
+    /// <summary>Allocates a batch.</summary>
+    /// <param name="maxSteps">The most steps T it holds.</param>
+    /// <param name="maxBatch">The most rows B it holds.</param>
+    /// <param name="inputSize">I, at least 1.</param>
+    /// <param name="targetSize">O, at least 0; 0 when only labels are used.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A size is below its minimum.</exception>
+    public SequenceBatch(int maxSteps, int maxBatch, int inputSize, int targetSize)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxSteps, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxBatch, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(inputSize, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(targetSize);
+        (MaxSteps, MaxBatch, InputSize, TargetSize) = (maxSteps, maxBatch, inputSize, targetSize);
+        var rows = checked(maxSteps * maxBatch);
+        _inputs = new float[checked(rows * inputSize)];
+        _targets = new float[checked(rows * targetSize)];
+        _labels = new int[rows];
+        _weights = new float[rows];
+        _feedback = new byte[rows];
+        Resize(maxSteps, maxBatch, maxSteps);
+    }
+
+    /// <summary>The most steps.</summary>
+    public int MaxSteps { get; }
+
+    /// <summary>The most rows.</summary>
+    public int MaxBatch { get; }
+
+    /// <summary>I, the features of an input step.</summary>
+    public int InputSize { get; }
+
+    /// <summary>O, the features of a target step.</summary>
+    public int TargetSize { get; }
+
+    /// <summary>T, the steps of the inputs.</summary>
+    public int Steps { get; private set; }
+
+    /// <summary>B, the rows.</summary>
+    public int BatchSize { get; private set; }
+
+    /// <summary>T', the steps of the targets.</summary>
+    public int TargetSteps { get; private set; }
+
+    /// <summary>x [T, B, I].</summary>
+    public Span<float> Inputs => _inputs.AsSpan(0, Steps * BatchSize * InputSize);
+
+    /// <summary>Targets [T', B, O].</summary>
+    public Span<float> Targets => _targets.AsSpan(0, TargetSteps * BatchSize * TargetSize);
+
+    /// <summary>Class labels [T', B].</summary>
+    public Span<int> Labels => _labels.AsSpan(0, TargetSteps * BatchSize);
+
+    /// <summary>The weight of each target [T', B] in the loss; empty when all count alike.</summary>
+    public Span<float> Weights => _hasWeights ? _weights.AsSpan(0, TargetSteps * BatchSize) : default;
+
+    /// <summary>[T, B]: not 0 where the input is the model's own output of the step before; empty for an open loop.</summary>
+    public Span<byte> Feedback => _hasFeedback ? _feedback.AsSpan(0, Steps * BatchSize) : default;
+
+    /// <summary>Sets the sizes; weights and feedback are off until asked for.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A size is below 1 or above its maximum.</exception>
+    public void Resize(int steps, int batchSize, int targetSteps, bool weights = false, bool feedback = false)
+    {
+        CheckSize(steps, MaxSteps, nameof(steps));
+        CheckSize(batchSize, MaxBatch, nameof(batchSize));
+        CheckSize(targetSteps, MaxSteps, nameof(targetSteps));
+        (Steps, BatchSize, TargetSteps) = (steps, batchSize, targetSteps);
+        (_hasWeights, _hasFeedback) = (weights, feedback);
+    }
+
+    private static void CheckSize(int value, int maximum, string name)
+    {
+        if (value < 1 || value > maximum)
+            throw new ArgumentOutOfRangeException(name, value, $"Expected 1 to {maximum}, the size of this batch.");
+    }
+}

@@ -1,0 +1,270 @@
+using System.Diagnostics;
+using Unroll.Data;
+using Unroll.Models;
+using Unroll.Numerics;
+
+namespace Unroll.Training;
+
+/// <summary>The training loop: examples → mini-batches → forward → loss → backward → clip → update.</summary>
+/// <remarks>A step allocates nothing; what it computes in is allocated when the run starts.</remarks>
+public sealed class Trainer
+{
+    private const int MaximumValidationBatch = 256;
+
+    private readonly TrainerOptions _options;
+
+    /// <summary>Prepares to train <paramref name="model"/>.</summary>
+    /// <param name="model">What is trained, its parameters initialised.</param>
+    /// <param name="optimizer">An optimizer of this model.</param>
+    /// <param name="loss">What is made small.</param>
+    /// <param name="options">How.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or the optimizer belongs to another model.</exception>
+    public Trainer(SequenceModel model, Optimizer optimizer, Loss loss, TrainerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(optimizer);
+        ArgumentNullException.ThrowIfNull(loss);
+        ArgumentNullException.ThrowIfNull(options);
+        if (!ReferenceEquals(optimizer.Parameters, model.Parameters))
+            throw new ArgumentException("Expected an optimizer of the model that is trained; it was made for another.", nameof(optimizer));
+        AtLeastOne(options.Epochs, "epochs");
+        AtLeastOne(options.BatchSize, "rows in a batch");
+        AtLeastOne(options.StepsPerEpoch ?? 1, "steps per epoch");
+        if (options.ClipNorm is { } clip && !(clip > 0))
+            throw new ArgumentOutOfRangeException(nameof(options), clip, "Expected a positive gradient norm to clip at, or null.");
+        (Model, Optimizer, Loss, _options) = (model, optimizer, loss, options);
+    }
+
+    /// <summary>What is trained.</summary>
+    public SequenceModel Model { get; }
+
+    /// <summary>What moves the parameters.</summary>
+    public Optimizer Optimizer { get; }
+
+    /// <summary>What is made small.</summary>
+    public Loss Loss { get; }
+
+    internal LearningRateSchedule Schedule => _options.LearningRate;
+
+    internal MersenneTwister? Random { get; private set; }
+
+    internal IReadOnlyList<TrainingCallback> Callbacks { get; private set; } = [];
+
+    /// <summary>Trains.</summary>
+    /// <param name="training">The examples to learn from.</param>
+    /// <param name="random">Draws the order of the examples and the dropout masks.</param>
+    /// <param name="validation">Examples to judge each epoch by, if any.</param>
+    /// <param name="callbacks">What happens beside.</param>
+    /// <param name="resumeFrom">A checkpoint file of an earlier run with the same settings, to go on from exactly where it stood.</param>
+    /// <param name="cancellation">Ends the run cleanly after the present step.</param>
+    /// <returns>What happened.</returns>
+    /// <exception cref="ArgumentException">The examples do not fit the model.</exception>
+    /// <exception cref="TrainingDivergedException">The loss or the gradient is not finite.</exception>
+    public TrainingHistory Fit(
+        ISequenceSource training,
+        MersenneTwister random,
+        ISequenceSource? validation = null,
+        IReadOnlyList<TrainingCallback>? callbacks = null,
+        string? resumeFrom = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(random);
+        CheckSource(training, nameof(training));
+        if (validation is not null)
+            CheckSource(validation, nameof(validation));
+        Random = random;
+        Callbacks = callbacks ?? [];
+        var history = new TrainingHistory();
+        var progress = new TrainingProgress(this, history, _options.Epochs);
+        var run = new Run(this, training, validation, random, progress);
+        if (resumeFrom is not null)
+            Checkpoint.Load(resumeFrom, progress);
+        run.ToEnd(cancellation);
+        return history;
+    }
+
+    /// <summary>The mean loss over all examples of a source, without training.</summary>
+    /// <exception cref="ArgumentException">The examples do not fit the model.</exception>
+    public double Evaluate(ISequenceSource source)
+    {
+        CheckSource(source, nameof(source));
+        return new Evaluation(this, source).MeanLoss();
+    }
+
+    private static void AtLeastOne(int value, string what)
+    {
+        if (value < 1)
+            throw new ArgumentException($"Expected at least 1 {what}, got {value}.");
+    }
+
+    private void CheckSource(ISequenceSource source, string name)
+    {
+        ArgumentNullException.ThrowIfNull(source, name);
+        if (source.InputSize != Model.InputSize)
+            throw new ArgumentException($"Expected examples of {Model.InputSize} input features, as the model has; got {source.InputSize}.", name);
+        if (source.Count < 1)
+            throw new ArgumentException("Expected at least one example, got none.", name);
+    }
+
+    /// <summary>The buffers of passes over one source.</summary>
+    private sealed class Passes(Trainer trainer, ISequenceSource source, int batchSize)
+    {
+        public SequenceBatch Batch { get; } = new(source.MaxSteps, batchSize, source.InputSize, source.TargetSize);
+
+        public UnrolledModel Unrolled { get; } = trainer.Model.Unroll(source.MaxSteps, batchSize);
+
+        /// <summary>The loss of some examples; fills the output gradient when <paramref name="training"/>.</summary>
+        public double Forward(ReadOnlySpan<int> indices, bool training, ulong noise)
+        {
+            source.Fill(Batch, indices);
+            Unrolled.Resize(Batch.Steps, Batch.BatchSize);
+            Batch.Inputs.CopyTo(Unrolled.Input);
+            Unrolled.Forward(training, Batch.Feedback, noise);
+            return trainer.Loss.Evaluate(Unrolled.Output, Batch, training ? Unrolled.OutputGradient : default);
+        }
+    }
+
+    /// <summary>The mean loss over a source in fixed order.</summary>
+    private sealed class Evaluation(Trainer trainer, ISequenceSource source)
+    {
+        private readonly Passes _passes = new(trainer, source, Math.Min(source.Count, MaximumValidationBatch));
+        private int[] _indices = [];
+
+        public double MeanLoss()
+        {
+            if (_indices.Length != source.Count)
+                _indices = [.. Enumerable.Range(0, source.Count)];
+            var sum = 0.0;
+            for (var start = 0; start < _indices.Length; start += _passes.Batch.MaxBatch)
+            {
+                var rows = Math.Min(_passes.Batch.MaxBatch, _indices.Length - start);
+                sum += rows * _passes.Forward(_indices.AsSpan(start, rows), training: false, noise: 0);
+            }
+
+            return sum / _indices.Length;
+        }
+    }
+
+    /// <summary>One call of Fit.</summary>
+    private sealed class Run
+    {
+        private readonly Trainer _trainer;
+        private readonly ISequenceSource _source;
+        private readonly MersenneTwister _random;
+        private readonly TrainingProgress _progress;
+        private readonly Passes _passes;
+        private readonly Evaluation? _validation;
+        private int[] _order = [];
+        private double _lossSum, _normSum, _lastNorm, _rate;
+        private int _steps;
+
+        public Run(Trainer trainer, ISequenceSource source, ISequenceSource? validation, MersenneTwister random, TrainingProgress progress)
+        {
+            (_trainer, _source, _random, _progress) = (trainer, source, random, progress);
+            var batchSize = trainer._options.StepsPerEpoch is null ? Math.Min(trainer._options.BatchSize, source.Count) : trainer._options.BatchSize;
+            _passes = new Passes(trainer, source, batchSize);
+            _validation = validation is null ? null : new Evaluation(trainer, validation);
+        }
+
+        public void ToEnd(CancellationToken cancellation)
+        {
+            var options = _trainer._options;
+            foreach (var callback in _trainer.Callbacks)
+                callback.OnStart(_progress);
+            while (_progress.Epoch < options.Epochs && !_progress.StopRequested && !cancellation.IsCancellationRequested)
+            {
+                _progress.Epoch++;
+                Epoch(cancellation);
+            }
+
+            _progress.History.End = cancellation.IsCancellationRequested ? TrainingEnd.Cancelled
+                : _progress.StopRequested ? TrainingEnd.Stopped
+                : TrainingEnd.Completed;
+            foreach (var callback in _trainer.Callbacks)
+                callback.OnEnd(_progress);
+        }
+
+        private void Epoch(CancellationToken cancellation)
+        {
+            var clock = Stopwatch.GetTimestamp();
+            (_lossSum, _normSum, _steps) = (0, 0, 0);
+            if (_trainer._options.StepsPerEpoch is { } count)
+                SampledSteps(count, cancellation);
+            else
+                ShuffledSteps(cancellation);
+            if (cancellation.IsCancellationRequested)
+                return;
+
+            var validationLoss = _validation?.MeanLoss() ?? double.NaN;
+            var trainingLoss = _lossSum / _steps;
+            _progress.History.Add(new EpochRecord(
+                _progress.Epoch, trainingLoss, validationLoss, _rate, _normSum / _steps, Stopwatch.GetElapsedTime(clock).TotalSeconds));
+            _trainer.Schedule.Observe(double.IsNaN(validationLoss) ? trainingLoss : validationLoss);
+            foreach (var callback in _trainer.Callbacks)
+                callback.OnEpochEnd(_progress);
+        }
+
+        private void ShuffledSteps(CancellationToken cancellation)
+        {
+            if (_order.Length != _source.Count)
+                _order = new int[_source.Count];
+            for (var i = 0; i < _order.Length; i++)
+                _order[i] = i;
+            _random.Shuffle(_order);
+            for (var start = 0; start < _order.Length; start += _passes.Batch.MaxBatch)
+            {
+                var rows = Math.Min(_passes.Batch.MaxBatch, _order.Length - start);
+                Announce();
+                if (!Step(_order.AsSpan(start, rows), cancellation))
+                    return;
+            }
+        }
+
+        private void SampledSteps(int count, CancellationToken cancellation)
+        {
+            if (_order.Length != _passes.Batch.MaxBatch)
+                _order = new int[_passes.Batch.MaxBatch];
+            for (var step = 0; step < count; step++)
+            {
+                // A callback may change how many examples there are, such as by a growing horizon.
+                Announce();
+                foreach (ref var index in _order.AsSpan())
+                    index = (int)_random.NextInterval((uint)(_source.Count - 1));
+                if (!Step(_order, cancellation))
+                    return;
+            }
+        }
+
+        private void Announce()
+        {
+            _progress.Step++;
+            for (var i = 0; i < _trainer.Callbacks.Count; i++)
+                _trainer.Callbacks[i].OnStepStarting(_progress);
+        }
+
+        /// <summary>One update; false when the run is to end.</summary>
+        private bool Step(ReadOnlySpan<int> indices, CancellationToken cancellation)
+        {
+            var options = _trainer._options;
+            var parameters = _trainer.Model.Parameters;
+            var noise = ((ulong)_random.NextUInt32() << 32) | _random.NextUInt32();
+            var loss = _passes.Forward(indices, training: true, noise);
+            parameters.ZeroGradients();
+            _passes.Unrolled.Backward();
+            var norm = options.ClipNorm is { } clip ? GradientNorm.Clip(parameters, clip) : GradientNorm.Of(parameters);
+            if (!double.IsFinite(loss) || !double.IsFinite(norm))
+                throw new TrainingDivergedException(_progress.Epoch, _progress.Step, loss, norm, _lastNorm);
+
+            _rate = _trainer.Schedule.Rate(options.ScheduleUnit == ScheduleUnit.Epoch ? _progress.Epoch - 1 : _progress.Step - 1);
+            _trainer.Optimizer.Step(_rate);
+            _lossSum += loss;
+            _normSum += norm;
+            _lastNorm = norm;
+            _steps++;
+            _progress.StepLoss = loss;
+            for (var i = 0; i < _trainer.Callbacks.Count; i++)
+                _trainer.Callbacks[i].OnStepEnd(_progress);
+            return !cancellation.IsCancellationRequested && !_progress.StopRequested;
+        }
+    }
+}

@@ -1,0 +1,21 @@
+using Unroll.Layers;
+
+namespace Unroll.Tests.Models;
+
+/// <summary>Every option of every cell.</summary>
+internal static class CellOptions
+{
+    public static RecurrentOptions[] All(int hiddenSize) =>
+    [
+        new RnnOptions(hiddenSize),
+        new RnnOptions(hiddenSize) { Nonlinearity = Nonlinearity.Relu },
+        .. from gates in Enumerable.Range(0, 8)
+           from peepholes in new[] { false, true }
+           select new LstmOptions(hiddenSize)
+           {
+               InputGate = (gates & 1) != 0, ForgetGate = (gates & 2) != 0, OutputGate = (gates & 4) != 0, Peepholes = peepholes,
+           },
+        new GruOptions(hiddenSize),
+        new GruOptions(hiddenSize) { ResetGate = ResetGate.BeforeProduct },
+    ];
+}

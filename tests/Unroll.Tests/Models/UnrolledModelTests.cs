@@ -1,0 +1,350 @@
+using Unroll.Layers;
+using Unroll.Models;
+using Unroll.Numerics;
+
+namespace Unroll.Tests.Models;
+
+public class UnrolledModelTests(ITestOutputHelper output)
+{
+    /// <summary>Relative to the largest element of each tensor.</summary>
+    private const double Tolerance = 2e-5;
+
+    public enum Loop
+    {
+        Open,
+        Closed,
+        Mixed,
+    }
+
+    // T, B, I, H: every edge of tiles (6 rows, 1 to 4 vectors), of the row block (60) and of single elements.
+    public static TheoryData<int, int, int, int> Sizes => new()
+    {
+        { 1, 1, 1, 1 }, { 2, 1, 1, 1 }, { 5, 1, 3, 2 }, { 1, 7, 2, 5 }, { 3, 2, 5, 8 }, { 4, 3, 1, 15 }, { 2, 6, 16, 16 },
+        { 3, 5, 7, 17 }, { 6, 2, 2, 31 }, { 2, 13, 33, 33 }, { 3, 4, 1, 50 }, { 2, 61, 3, 9 }, { 2, 3, 70, 64 }, { 3, 10, 1, 70 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Sizes))]
+    public void Pass_AgreesWithTheory_ForEveryCellAndKernel(int T, int B, int I, int H)
+    {
+        var worst = 0.0;
+        foreach (var cell in CellOptions.All(H))
+        {
+            foreach (var kernel in Kernels.All)
+                worst = Math.Max(worst, CompareWithTheory(new SequenceModelOptions(I, [cell, new LinearOptions(3)]), kernel, T, B, Loop.Open));
+        }
+
+        output.WriteLine($"T={T} B={B} I={I} H={H}: worst relative error {worst:E2}");
+    }
+
+    [Theory]
+    [InlineData(7, 3, 1, 5, Loop.Closed)]
+    [InlineData(6, 9, 2, 17, Loop.Closed)]
+    [InlineData(6, 4, 3, 33, Loop.Mixed)]
+    public void ClosedLoop_AgreesWithTheory_ForEveryCellAndKernel(int T, int B, int features, int H, Loop loop)
+    {
+        var worst = 0.0;
+        foreach (var cell in CellOptions.All(H))
+        {
+            foreach (var kernel in Kernels.All)
+                worst = Math.Max(worst, CompareWithTheory(new SequenceModelOptions(features, [cell, new LinearOptions(features)]), kernel, T, B, loop));
+        }
+
+        output.WriteLine($"{loop} T={T} B={B} F={features} H={H}: worst relative error {worst:E2}");
+    }
+
+    [Fact]
+    public void StackedLayers_AgreeWithTheory()
+    {
+        LayerOptions[][] stacks =
+        [
+            [new LstmOptions(9), new LstmOptions(6), new LinearOptions(2)],
+            [new GruOptions(5), new RnnOptions(7), new LstmOptions(4) { Peepholes = true }, new LinearOptions(1)],
+        ];
+        foreach (var layers in stacks)
+        {
+            foreach (var kernel in Kernels.All)
+            {
+                CompareWithTheory(new SequenceModelOptions(3, layers), kernel, 5, 4, Loop.Open);
+                CompareWithTheory(new SequenceModelOptions(((LinearOptions)layers[^1]).OutputSize, layers), kernel, 5, 4, Loop.Mixed);
+            }
+        }
+    }
+
+    [Fact]
+    public void Pass_GivesTheSameBits_ForEveryKernelAndThreadCount()
+    {
+        foreach (var cell in CellOptions.All(35))
+        {
+            var expected = Bits(cell, new Engine(1, KernelKind.Naive));
+            foreach (var kernel in Kernels.All)
+            {
+                foreach (var threads in new[] { 1, 2, 3 })
+                {
+                    using var engine = new Engine(threads, kernel);
+                    Assert.Equal(expected, Bits(cell, engine));
+                }
+            }
+        }
+
+        static float[] Bits(RecurrentOptions cell, Engine engine)
+        {
+            var model = Model(new SequenceModelOptions(2, [cell, new DropoutOptions(0.3), new LinearOptions(2)]), engine);
+            var unrolled = Prepared(model, 30, 67, out var feedback, Loop.Mixed);
+            unrolled.Forward(training: true, Flat(feedback), noise: 99);
+            unrolled.Backward(inputGradient: true);
+            return [.. unrolled.Output, .. model.Parameters.Gradients, .. unrolled.InputGradient, .. unrolled.InitialStateGradient.Hidden(0)];
+        }
+    }
+
+    [Fact]
+    public void TwoHalves_WithCarriedState_EqualOnePass()
+    {
+        foreach (var cell in CellOptions.All(11))
+        {
+            var model = Model(new SequenceModelOptions(3, [cell, new GruOptions(5), new LinearOptions(2)]), Kernels.Engine(Kernels.Chosen));
+            var whole = Prepared(model, 8, 4, out _, Loop.Open);
+            whole.Forward();
+
+            var half = model.Unroll(4, 4);
+            half.InitialState.CopyFrom(whole.InitialState);
+            whole.Input[..(4 * 4 * 3)].CopyTo(half.Input);
+            half.Forward();
+            Assert.Equal(whole.Output[..half.Output.Length], half.Output);
+            half.CopyFinalState(half.InitialState);
+            whole.Input[(4 * 4 * 3)..].CopyTo(half.Input);
+            half.Forward();
+            Assert.Equal(whole.Output[half.Output.Length..], half.Output);
+        }
+    }
+
+    [Fact]
+    public void Batch_EqualsItsRowsAlone()
+    {
+        foreach (var cell in CellOptions.All(7))
+        {
+            var model = Model(new SequenceModelOptions(2, [cell, new LinearOptions(3)]), Kernels.Engine(Kernels.Chosen));
+            var batch = Prepared(model, 5, 6, out _, Loop.Open);
+            batch.Forward();
+            var single = model.Unroll(5, 1);
+            for (var row = 0; row < 6; row++)
+            {
+                for (var t = 0; t < 5; t++)
+                    batch.Input.Slice(((t * 6) + row) * 2, 2).CopyTo(single.Input[(t * 2)..]);
+                batch.InitialState.Hidden(0).Slice(row * 7, 7).CopyTo(single.InitialState.Hidden(0));
+                if (!batch.InitialState.Cell(0).IsEmpty)
+                    batch.InitialState.Cell(0).Slice(row * 7, 7).CopyTo(single.InitialState.Cell(0));
+                single.Forward();
+                for (var t = 0; t < 5; t++)
+                    Assert.Equal(batch.Output.Slice(((t * 6) + row) * 3, 3), single.Output.Slice(t * 3, 3));
+            }
+        }
+    }
+
+    [Fact]
+    public void ClosedLoop_EqualsFeedingTheOutputByHand()
+    {
+        var model = Model(new SequenceModelOptions(1, [new LstmOptions(6), new LinearOptions(1)]), Kernels.Engine(Kernels.Chosen));
+        var loop = model.Unroll(9, 1);
+        ReadOnlySpan<float> given = [0.3f, -0.2f, 0.5f];
+        given.CopyTo(loop.Input);
+        loop.Forward(feedback: [0, 0, 0, 1, 1, 1, 1, 1, 1]);
+
+        var step = model.Unroll(1, 1);
+        for (var t = 0; t < 9; t++)
+        {
+            step.Input[0] = t < 3 ? given[t] : loop.Output[t - 1];
+            step.Forward();
+            Assert.Equal(loop.Output[t], step.Output[0]);
+            step.CopyFinalState(step.InitialState);
+        }
+    }
+
+    [Fact]
+    public void LastStep_HasTheGradientOfTheLastOutputAlone()
+    {
+        var engine = Kernels.Engine(Kernels.Chosen);
+        var each = Model(new SequenceModelOptions(2, [new GruOptions(5), new LinearOptions(1)]), engine);
+        var last = Model(new SequenceModelOptions(2, [new GruOptions(5), new LastStepOptions(), new LinearOptions(1)]), engine);
+        each.Parameters.Values.CopyTo(last.Parameters.Values);
+        var a = Prepared(each, 6, 3, out _, Loop.Open);
+        var b = last.Unroll(6, 3);
+        b.InitialState.CopyFrom(a.InitialState);
+        b.FinalStateGradient.CopyFrom(a.FinalStateGradient);
+        a.Input.CopyTo(b.Input);
+        a.Forward();
+        b.Forward();
+        Assert.Equal(a.Output[^3..], b.Output);
+
+        a.OutputGradient[..^3].Clear();
+        a.OutputGradient[^3..].CopyTo(b.OutputGradient);
+        a.Backward(inputGradient: true);
+        b.Backward(inputGradient: true);
+        Assert.Equal(a.InputGradient, b.InputGradient);
+        // The bias sums over fewer, but otherwise equal, rows.
+        Assert.Equal(each.Parameters.Gradients, last.Parameters.Gradients);
+    }
+
+    [Fact]
+    public void Dropout_ZeroesItsRate_KeepsTheMean_AndIsOffInEvaluation()
+    {
+        var model = new SequenceModel(new SequenceModelOptions(50, [new DropoutOptions(0.25)]), Kernels.Engine(Kernels.Chosen));
+        var unrolled = model.Unroll(40, 50);
+        unrolled.Input.Fill(1f);
+        unrolled.Forward(training: true, noise: 7);
+        var zeros = unrolled.Output.Count(0f) / 100_000.0;
+        Assert.InRange(zeros, 0.24, 0.26); // ± 7 standard deviations
+        Assert.Equal(100_000 - unrolled.Output.Count(0f), unrolled.Output.Count(1f / 0.75f));
+
+        unrolled.OutputGradient.Fill(1f);
+        var kept = unrolled.Output.ToArray();
+        unrolled.Backward(inputGradient: true);
+        Assert.Equal(kept, unrolled.InputGradient);
+
+        unrolled.Forward(training: false, noise: 7);
+        Assert.Equal(100_000, unrolled.Output.Count(1f));
+        unrolled.Forward(training: true, noise: 8);
+        Assert.NotEqual(kept, unrolled.Output.ToArray());
+    }
+
+    [Fact]
+    public void Resize_ComputesTheSmallerPassExactly()
+    {
+        var model = Model(new SequenceModelOptions(2, [new LstmOptions(9), new LinearOptions(1)]), Kernels.Engine(Kernels.Chosen));
+        var large = model.Unroll(20, 16);
+        large.Resize(5, 3);
+        var small = model.Unroll(5, 3);
+        new Random(1).NextValues(small.Input);
+        small.Input.CopyTo(large.Input);
+        small.Forward();
+        large.Forward();
+        Assert.Equal(small.Output, large.Output);
+    }
+
+    [Fact]
+    public void TinyGradients_BecomeZero_NotDenormal()
+    {
+        // The loss on the last of 300 steps of a strongly contracting network: gradients fall far below 1e-38.
+        var model = Model(new SequenceModelOptions(1, [new RnnOptions(20), new LinearOptions(1)]), Kernels.Engine(Kernels.Chosen));
+        foreach (ref var value in model.Parameters.Values)
+            value *= 0.3f;
+        var unrolled = model.Unroll(300, 4);
+        new Random(2).NextValues(unrolled.Input);
+        unrolled.Forward();
+        unrolled.OutputGradient.Clear();
+        unrolled.OutputGradient[^4..].Fill(1f);
+        unrolled.Backward(inputGradient: true);
+        foreach (var gradient in unrolled.InputGradient)
+            Assert.False(float.IsSubnormal(gradient));
+        foreach (var gradient in model.Parameters.Gradients)
+            Assert.False(float.IsSubnormal(gradient));
+        Assert.Equal(0f, unrolled.InputGradient[0]);
+        Assert.NotEqual(0f, unrolled.InputGradient[^1]);
+    }
+
+    [Fact]
+    public void BadCalls_SayWhatWasExpected()
+    {
+        var engine = Kernels.Engine(Kernels.Chosen);
+        var model = Model(new SequenceModelOptions(2, [new RnnOptions(3), new LinearOptions(1)]), engine);
+        var unrolled = model.Unroll(4, 2);
+        Check<ArgumentOutOfRangeException>("Expected 1 to 4", () => unrolled.Resize(5, 2));
+        Check<ArgumentOutOfRangeException>("Expected 1 to 2", () => unrolled.Resize(4, 0));
+        Check<InvalidOperationException>("call Forward first", () => unrolled.Backward());
+        Check<ArgumentException>("T·B = 4·2 values, got 3", () => unrolled.Forward(feedback: [0, 0, 1]));
+        Check<ArgumentException>("first step", () => unrolled.Forward(feedback: [1, 0, 0, 0, 0, 0, 0, 0]));
+        Check<ArgumentException>("2 inputs and 1 outputs", () => unrolled.Forward(feedback: new byte[8]));
+        Check<ArgumentException>("at least one layer", () => _ = new SequenceModel(new SequenceModelOptions(1, [])));
+        Check<ArgumentOutOfRangeException>("1 to 16384", () => _ = new LstmOptions(0));
+        Check<ArgumentOutOfRangeException>("below 1", () => _ = new DropoutOptions(1));
+        Check<ArgumentOutOfRangeException>("input size", () => _ = new SequenceModel(new SequenceModelOptions(0, [new RnnOptions(1)])));
+        Check<ArgumentException>("No parameter '0.Weight'", () => model.Parameters.Find(0, ParameterRole.Weight));
+
+        static void Check<TException>(string part, Action action)
+            where TException : Exception => Assert.Contains(part, Assert.Throws<TException>(action).Message, StringComparison.Ordinal);
+    }
+
+    private static double CompareWithTheory(SequenceModelOptions options, KernelKind kernel, int T, int B, Loop loop)
+    {
+        var model = Model(options, Kernels.Engine(kernel));
+        var unrolled = Prepared(model, T, B, out var feedback, loop);
+        var (output, gradients) = new TheoryTwin(model).Run(unrolled, feedback);
+        unrolled.Forward(feedback: Flat(feedback));
+        unrolled.Backward(inputGradient: true);
+
+        var worst = Compare("y", output, unrolled.Output);
+        foreach (var parameter in model.Parameters.All)
+            worst = Math.Max(worst, Compare(parameter.Name, gradients[parameter.Name], model.Parameters.GradientOf(parameter)));
+        worst = Math.Max(worst, Compare("x", gradients["x"], unrolled.InputGradient));
+        for (var layer = 0; layer < unrolled.InitialStateGradient.LayerCount; layer++)
+        {
+            worst = Math.Max(worst, Compare("h0", gradients[$"h0[{layer}]"], unrolled.InitialStateGradient.Hidden(layer)));
+            worst = Math.Max(worst, Compare("c0", gradients[$"c0[{layer}]"], unrolled.InitialStateGradient.Cell(layer)));
+        }
+
+        return worst;
+
+        double Compare(string tensor, double[] expected, ReadOnlySpan<float> actual)
+        {
+            Assert.Equal(expected.Length, actual.Length);
+            double scale = 0, error = 0;
+            for (var i = 0; i < expected.Length; i++)
+            {
+                scale = Math.Max(scale, Math.Abs(expected[i]));
+                error = Math.Max(error, Math.Abs(expected[i] - actual[i]));
+            }
+
+            var relative = error == 0 ? 0 : error / scale;
+            Assert.True(relative <= Tolerance, $"{options.Layers[0]} {kernel} {loop} {tensor}: relative error {relative:E2}");
+            return relative;
+        }
+    }
+
+    private static SequenceModel Model(SequenceModelOptions options, Engine engine)
+    {
+        var model = new SequenceModel(options, engine);
+        var random = new Random(17);
+        foreach (var parameter in model.Parameters.All)
+            random.NextValues(model.Parameters.ValuesOf(parameter), 2 / MathF.Sqrt(parameter.Shape[^1]));
+        return model;
+    }
+
+    /// <summary>Inputs, states, the loss's direction and the feedback mask, all random.</summary>
+    private static UnrolledModel Prepared(SequenceModel model, int T, int B, out bool[,] feedback, Loop loop)
+    {
+        var unrolled = model.Unroll(T, B);
+        var random = new Random(23);
+        random.NextValues(unrolled.Input);
+        random.NextValues(unrolled.OutputGradient);
+        foreach (var state in new[] { unrolled.InitialState, unrolled.FinalStateGradient })
+        {
+            for (var layer = 0; layer < state.LayerCount; layer++)
+            {
+                random.NextValues(state.Hidden(layer));
+                random.NextValues(state.Cell(layer));
+            }
+        }
+
+        feedback = new bool[T, B];
+        for (var t = 1; t < T; t++)
+        {
+            for (var b = 0; b < B; b++)
+                feedback[t, b] = loop == Loop.Closed ? t >= 2 : loop == Loop.Mixed && random.Next(2) == 0;
+        }
+
+        return unrolled;
+    }
+
+    private static byte[] Flat(bool[,] feedback) =>
+        feedback.Cast<bool>().Any(value => value) ? [.. feedback.Cast<bool>().Select(value => value ? (byte)1 : (byte)0)] : [];
+}
+
+internal static class RandomExtensions
+{
+    /// <summary>Fills with numbers from −scale to scale.</summary>
+    public static void NextValues(this Random random, Span<float> values, float scale = 1)
+    {
+        foreach (ref var value in values)
+            value = ((2 * random.NextSingle()) - 1) * scale;
+    }
+}

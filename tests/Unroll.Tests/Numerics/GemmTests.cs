@@ -1,0 +1,122 @@
+using CsCheck;
+using Unroll.Numerics;
+
+namespace Unroll.Tests.Numerics;
+
+public unsafe class GemmTests
+{
+    private static readonly Gen<(int Blocks, int M, int N, int K, int Start, bool Transposed, bool Packed, int Seed)> s_problems =
+        Gen.Select(Gen.Int[1, 3], Gen.Int[1, 70], Gen.Int[1, 140], Gen.Int[1, 300], Gen.Int[0, 2], Gen.Bool, Gen.Bool, Gen.Int);
+
+    [Fact]
+    public void Multiply_GivesTheBitsOfTheThreeLoops_InEveryKernel() =>
+        s_problems.Sample(
+            p =>
+            {
+                var expected = Run(KernelKind.Naive, p);
+                foreach (var kernel in Kernels.All)
+                    Assert.Equal(expected, Run(kernel, p));
+            },
+            iter: 400, seed: "0000Kx9eUnR0", threads: 1);
+
+    [Fact]
+    public void Multiply_AgreesWithDouble()
+    {
+        var random = new Random(5);
+        const int M = 7, N = 19, K = 33;
+        float[] a = Fill(random, M * K), b = Fill(random, K * N), bias = Fill(random, N);
+        var c = Run(Kernels.Chosen, a, b, bias, M, N, K);
+        for (var m = 0; m < M; m++)
+        {
+            for (var n = 0; n < N; n++)
+            {
+                double sum = bias[n];
+                for (var k = 0; k < K; k++)
+                    sum += (double)a[(m * K) + k] * b[(k * N) + n];
+                Assert.Equal(sum, c[(m * N) + n], 1e-5);
+            }
+        }
+    }
+
+    private static float[] Run(KernelKind kernel, float[] a, float[] b, float[] bias, int m, int n, int k)
+    {
+        var packed = new PackedMatrix(k, n);
+        var c = new float[m * n];
+        fixed (float* pa = a, pb = b, pBias = bias, pc = c)
+        {
+            packed.Pack(kernel, pb, transposed: false);
+            Kernels.Engine(kernel).Multiply(new GemmProblem
+            {
+                M = m, N = n, K = k, A = pa, ARow = k, B = packed.Pointer, C = pc, CRow = n, Start = TileStart.Bias, Bias = pBias,
+            });
+        }
+
+        GC.KeepAlive(packed);
+        return c;
+    }
+
+    private static float[] Run(KernelKind kernel, (int Blocks, int M, int N, int K, int Start, bool Transposed, bool Packed, int Seed) p)
+    {
+        // Guard values around every row of C show a write outside the result.
+        const float Guard = 12345f;
+        var random = new Random(p.Seed);
+        var a = Fill(random, p.Blocks * p.M * p.K);
+        var b = Fill(random, (p.K * p.N) + 64);
+        var bias = Fill(random, p.N);
+        var cRow = p.N + 3;
+        var c = new float[p.Blocks * p.M * cRow];
+        c.AsSpan().Fill(Guard);
+        for (var row = 0; row < p.Blocks * p.M; row++)
+            Fill(random, p.N).CopyTo(c.AsSpan(row * cRow));
+
+        var packed = new PackedMatrix(p.K, p.N);
+        fixed (float* pa = a, pb = b, pBias = bias, pc = c)
+        {
+            packed.Pack(kernel, pb, p.Transposed);
+            if (!p.Packed && p.Transposed)
+                Transpose(b, p.N, p.K);
+            Kernels.Engine(kernel).Multiply(new GemmProblem
+            {
+                Blocks = p.Blocks,
+                ABlock = p.M * p.K,
+                CBlock = p.M * cRow,
+                M = p.M,
+                N = p.N,
+                K = p.K,
+                A = pa,
+                ARow = p.Transposed ? 1 : p.K,
+                AStep = p.Transposed ? p.M : 1,
+                B = p.Packed ? packed.Pointer : pb,
+                BStep = p.Packed ? 0 : p.N,
+                C = pc,
+                CRow = cRow,
+                Start = (TileStart)p.Start,
+                Bias = pBias,
+            });
+        }
+
+        GC.KeepAlive(packed);
+        for (var row = 0; row < p.Blocks * p.M; row++)
+            Assert.Equal([Guard, Guard, Guard], c[((row * cRow) + p.N)..((row + 1) * cRow)]);
+        return c;
+    }
+
+    /// <summary>[rows, columns] to [columns, rows] in place.</summary>
+    private static void Transpose(float[] matrix, int rows, int columns)
+    {
+        var copy = matrix.ToArray();
+        for (var i = 0; i < rows; i++)
+        {
+            for (var j = 0; j < columns; j++)
+                matrix[(j * rows) + i] = copy[(i * columns) + j];
+        }
+    }
+
+    private static float[] Fill(Random random, int length)
+    {
+        var values = new float[length];
+        foreach (ref var value in values.AsSpan())
+            value = random.NextSingle() - 0.5f;
+        return values;
+    }
+}
