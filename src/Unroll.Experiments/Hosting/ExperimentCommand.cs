@@ -1,0 +1,124 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Unroll.Training;
+
+namespace Unroll.Experiments.Hosting;
+
+/// <summary>What every experiment is started with.</summary>
+/// <param name="Name">The experiment, which also names its output folder.</param>
+/// <param name="Seed">The first seed.</param>
+/// <param name="Seeds">How many seeds, counted up from the first.</param>
+/// <param name="Quick">Whether a few seconds are to do.</param>
+/// <param name="Folder">Where results go; exists and can be written to.</param>
+/// <param name="Output">Where progress and results are told.</param>
+/// <param name="Cancellation">Fires on Ctrl+C.</param>
+public sealed record ExperimentContext(
+    string Name, uint Seed, int Seeds, bool Quick, string Folder, TextWriter Output, CancellationToken Cancellation)
+{
+    /// <summary>The seeds to run.</summary>
+    public IReadOnlyList<uint> SeedList { get; } = [.. Enumerable.Range(0, Seeds).Select(i => Seed + (uint)i)];
+}
+
+/// <summary>The command line of an experiment: the options all of them have, one clear line per error, exit codes.</summary>
+/// <remarks>Exit code 0: done. 1: something failed while running. 2: the command line is wrong. 130: Ctrl+C.</remarks>
+public sealed class ExperimentCommand
+{
+    private const int MaximumSeeds = 1000;
+
+    private readonly string _name;
+    private readonly RootCommand _root;
+    private readonly Option<long> _seed;
+    private readonly Option<int> _seeds;
+    private readonly Option<bool> _quick = new("--quick") { Description = "A few seconds only: fewer updates." };
+    private readonly Option<string> _out;
+
+    /// <summary>Makes the command of the experiment <paramref name="name"/>.</summary>
+    public ExperimentCommand(string name, string description)
+    {
+        _name = name;
+        _root = new RootCommand(description);
+        _seed = Whole("--seed", "The seed of everything random.", 1L, 0L, uint.MaxValue - (long)MaximumSeeds);
+        _seeds = Whole("--seeds", "How many seeds to run, counted up from --seed.", 1, 1, MaximumSeeds);
+        _out = new Option<string>("--out") { Description = "The folder for the results.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("results", name) };
+        _out.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && string.IsNullOrWhiteSpace(result.Tokens[0].Value))
+                result.AddError("Option '--out' expects the name of a folder, got an empty one.");
+        });
+        foreach (var option in new Option[] { _seed, _seeds, _quick, _out })
+            _root.Options.Add(option);
+    }
+
+    /// <summary>Adds an option of the experiment's own.</summary>
+    public TOption Add<TOption>(TOption option)
+        where TOption : Option
+    {
+        _root.Options.Add(option);
+        return option;
+    }
+
+    /// <summary>An option that takes a whole number within bounds.</summary>
+    public static Option<T> Whole<T>(string name, string description, T defaultValue, T minimum, T maximum)
+        where T : struct, IComparable<T>, ISpanParsable<T>
+    {
+        var option = new Option<T>(name) { Description = $"{description} {minimum} to {maximum}.", HelpName = "N", DefaultValueFactory = _ => defaultValue };
+        option.CustomParser = result =>
+        {
+            var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+            if (T.TryParse(text, null, out var value) && value.CompareTo(minimum) >= 0 && value.CompareTo(maximum) <= 0)
+                return value;
+            result.AddError($"Option '{name}' expects a whole number from {minimum} to {maximum}, got '{text}'.");
+            return default;
+        };
+        return option;
+    }
+
+    /// <summary>Parses and runs.</summary>
+    /// <param name="args">The command line.</param>
+    /// <param name="body">The experiment.</param>
+    /// <param name="output">Where it speaks; the console if null.</param>
+    /// <param name="error">Where errors go; the console if null.</param>
+    /// <returns>The exit code.</returns>
+    public int Run(string[] args, Action<ExperimentContext, ParseResult> body, TextWriter? output = null, TextWriter? error = null)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        output ??= Console.Out;
+        error ??= Console.Error;
+        var parsed = _root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            error.WriteLine($"error: {OneLine(parsed.Errors[0].Message)} See --help.");
+            return 2;
+        }
+
+        if (parsed.Action is not null)
+            return parsed.Invoke(new InvocationConfiguration { Output = output, Error = error });
+
+        using var cancellation = new CancellationTokenSource();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, signal =>
+        {
+            signal.Cancel = true;
+            cancellation.Cancel();
+        });
+        try
+        {
+            var folder = OutputFolder.Prepare(parsed.GetValue(_out)!);
+            var context = new ExperimentContext(
+                _name, (uint)parsed.GetValue(_seed), parsed.GetValue(_seeds), parsed.GetValue(_quick), folder, output, cancellation.Token);
+            body(context, parsed);
+            return 0;
+        }
+        catch (OperationCanceledException)
+        {
+            error.WriteLine("Stopped.");
+            return 130;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException or TrainingDivergedException)
+        {
+            error.WriteLine($"error: {OneLine(exception.Message)}");
+            return 1;
+        }
+    }
+
+    private static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
+}

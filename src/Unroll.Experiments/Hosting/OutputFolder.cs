@@ -1,0 +1,46 @@
+namespace Unroll.Experiments.Hosting;
+
+/// <summary>The folder an experiment writes to.</summary>
+public static class OutputFolder
+{
+    /// <summary>Creates the folder and tries a file in it, so that a long training does not end in an error.</summary>
+    /// <exception cref="IOException">The folder cannot be made or written to; the message says which and what to do.</exception>
+    public static string Prepare(string path)
+    {
+        try
+        {
+            var full = Path.GetFullPath(path);
+            Directory.CreateDirectory(full);
+            var probe = Path.Combine(full, $".unroll-{Environment.ProcessId}.tmp");
+            File.WriteAllBytes(probe, [0]);
+            File.Delete(probe);
+            return full;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new IOException($"Cannot write to the folder '{path}': {exception.Message} Choose another with --out.", exception);
+        }
+    }
+
+    /// <summary>Writes a file so that it is there complete or not at all.</summary>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public static void WriteAtomically(string path, ReadOnlySpan<byte> bytes)
+    {
+        var temporary = $"{path}.{Environment.ProcessId}.tmp";
+        try
+        {
+            using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write))
+            {
+                file.Write(bytes);
+                file.Flush(flushToDisk: true);
+            }
+
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            File.Delete(temporary);
+            throw new IOException($"Cannot write '{path}': {exception.Message} Free some space or choose another folder with --out.", exception);
+        }
+    }
+}
