@@ -21,24 +21,11 @@ public sealed class SequenceModel
     public SequenceModel(SequenceModelOptions options, Engine? engine = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (options.InputSize is < 1 or > MaximumInputSize)
-            throw new ArgumentOutOfRangeException(nameof(options), options.InputSize, $"Expected an input size of 1 to {MaximumInputSize}.");
-        if (options.Layers.Count == 0)
-            throw new ArgumentException("Expected at least one layer, got none.", nameof(options));
-
         Options = options;
         Engine = engine ?? Engine.Default;
         var builder = new ParameterBuilder();
-        _layers = new Layer[options.Layers.Count];
-        var width = options.InputSize;
-        for (var index = 0; index < _layers.Length; index++)
-        {
-            builder.LayerIndex = index;
-            _layers[index] = options.Layers[index].Build(width, builder);
-            width = _layers[index].OutputSize;
-        }
-
-        OutputSize = width;
+        _layers = Build(options, builder);
+        OutputSize = _layers[^1].OutputSize;
         HasOutputAtEveryStep = !options.Layers.Any(layer => layer is LastStepOptions);
         Parameters = new ParameterSet(builder);
     }
@@ -63,6 +50,16 @@ public sealed class SequenceModel
 
     internal IReadOnlyList<Layer> Layers => _layers;
 
+    /// <summary>The number of parameters a model would have.</summary>
+    /// <exception cref="ArgumentException">The options describe no model.</exception>
+    /// <exception cref="OverflowException">There would be more than an array can hold.</exception>
+    internal static int CountParameters(SequenceModelOptions options)
+    {
+        var builder = new ParameterBuilder();
+        Build(options, builder);
+        return builder.Length;
+    }
+
     /// <summary>Makes the activations for up to <paramref name="maxSteps"/> steps of <paramref name="maxBatch"/> rows.</summary>
     /// <remarks>This allocates; passes over the result do not. Several unrolled models may share one model's parameters.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or the activations do not fit one array.</exception>
@@ -84,5 +81,24 @@ public sealed class SequenceModel
         }
 
         return string.Join(Environment.NewLine, lines);
+    }
+
+    private static Layer[] Build(SequenceModelOptions options, ParameterBuilder builder)
+    {
+        if (options.InputSize is < 1 or > MaximumInputSize)
+            throw new ArgumentOutOfRangeException(nameof(options), options.InputSize, $"Expected an input size of 1 to {MaximumInputSize}.");
+        if (options.Layers.Count == 0)
+            throw new ArgumentException("Expected at least one layer, got none.", nameof(options));
+        var layers = new Layer[options.Layers.Count];
+        var width = options.InputSize;
+        for (var index = 0; index < layers.Length; index++)
+        {
+            builder.LayerIndex = index;
+            var layer = options.Layers[index] ?? throw new ArgumentException($"Expected a layer at position {index}, got null.", nameof(options));
+            layers[index] = layer.Build(width, builder);
+            width = layers[index].OutputSize;
+        }
+
+        return layers;
     }
 }

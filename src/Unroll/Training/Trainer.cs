@@ -73,7 +73,8 @@ public sealed class Trainer
         if (validation is not null)
             CheckSource(validation, nameof(validation));
         Random = random;
-        Callbacks = callbacks ?? [];
+        // Checkpoints come last, so that they hold what the other callbacks made of the epoch.
+        Callbacks = [.. (callbacks ?? []).OrderBy(callback => callback is CheckpointCallback)];
         var history = new TrainingHistory();
         var progress = new TrainingProgress(this, history, _options.Epochs);
         var run = new Run(this, training, validation, random, progress);

@@ -1,0 +1,155 @@
+using Unroll.Data;
+using Unroll.Layers;
+using Unroll.Models;
+using Unroll.Numerics;
+using Unroll.Training;
+
+namespace Unroll.Experiments.Sine;
+
+/// <summary>One way to train a cell on the noisy sine, and to continue the wave with it.</summary>
+public abstract record SineRecipe
+{
+    private protected SineRecipe(string name, string title, Initialization initialization, int epochs)
+    {
+        (Name, Title, Initialization, Epochs) = (name, title, initialization, epochs);
+    }
+
+    /// <summary>Its name on the command line and in <c>metrics.json</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>What it does, in a few words.</summary>
+    public string Title { get; }
+
+    /// <summary>How the parameters start.</summary>
+    public Initialization Initialization { get; }
+
+    /// <summary>Epochs of a full run.</summary>
+    public int Epochs { get; init; }
+
+    /// <summary>Settings by name, for the report.</summary>
+    public abstract IReadOnlyList<KeyValuePair<string, string>> Describe();
+
+    /// <summary>The layers around the cell.</summary>
+    internal abstract SequenceModelOptions Model(RecurrentOptions cell);
+
+    /// <summary>Trains the model.</summary>
+    internal abstract TrainingHistory Train(
+        SequenceModel model, SineData data, MersenneTwister random, Action<TrainingProgress> report, CancellationToken cancellation);
+
+    /// <summary>Continues the wave from the first values of the noisy data.</summary>
+    internal abstract float[] Continue(SequenceModel model, SineData data, int horizon);
+}
+
+/// <summary>
+/// The classic recipe: windows of 25 values from a zero state predict the next value; Adam at 0.001, batches of 10.
+/// </summary>
+public sealed record ClassicRecipe : SineRecipe
+{
+    private const int BatchSize = 10;
+    private const double LearningRate = 0.001;
+
+    /// <summary>The recipe with its 500 epochs.</summary>
+    public ClassicRecipe()
+        : base("classic", "one-step prediction of windows", Initialization.PyTorch, epochs: 500)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<KeyValuePair<string, string>> Describe() =>
+    [
+        new("examples", $"windows of {SineData.WarmUp} values, target: the next value"),
+        new("start", "PyTorch's uniform distribution"),
+        new("optimizer", $"Adam, learning rate {LearningRate}, batches of {BatchSize}, {Epochs} epochs"),
+        new("continuation", $"the last {SineData.WarmUp} values slide over the model's own outputs, from a zero state each time"),
+    ];
+
+    internal override SequenceModelOptions Model(RecurrentOptions cell) => new(1, [cell, new LastStepOptions(), new LinearOptions(1)]);
+
+    internal override TrainingHistory Train(
+        SequenceModel model, SineData data, MersenneTwister random, Action<TrainingProgress> report, CancellationToken cancellation)
+    {
+        var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), new TrainerOptions
+        {
+            Epochs = Epochs,
+            BatchSize = BatchSize,
+            LearningRate = new ConstantRate(LearningRate),
+        });
+        return trainer.Fit(
+            new WindowSource(data.Training, SineData.WarmUp), random, new WindowSource(data.Validation, SineData.WarmUp),
+            [new ProgressCallback(report)], cancellation: cancellation);
+    }
+
+    internal override float[] Continue(SequenceModel model, SineData data, int horizon) =>
+        Forecaster.SlidingWindow(model, data.Noisy.AsSpan(0, SineData.WarmUp), SineData.WarmUp, horizon);
+}
+
+/// <summary>
+/// Training as it will be used: warmed up on 25 values, the model runs on its own output, and the gradient runs back
+/// through all of it. The horizon grows from 10 to 200 steps.
+/// </summary>
+public sealed record ClosedLoopRecipe : SineRecipe
+{
+    private const int BatchSize = 8;
+    private const int StepsPerEpoch = 10;
+    private const int FirstHorizon = 10;
+    private const int LastHorizon = 200;
+    private const double LearningRate = 0.003;
+
+    // Share of the training after which the horizon is at its full length.
+    private const double GrowthShare = 0.8;
+
+    /// <summary>The largest gradient norm.</summary>
+    public double ClipNorm { get; init; } = 0.1;
+
+    /// <summary>The power by which the horizon grows with time: 1 steadily, 2 slowly at first.</summary>
+    public int Growth { get; init; } = 2;
+
+    /// <summary>A recipe with its 300 epochs of 10 updates.</summary>
+    public ClosedLoopRecipe(string name, string title, Initialization initialization)
+        : base(name, title, initialization, epochs: 300)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<KeyValuePair<string, string>> Describe() =>
+    [
+        new("examples", $"{SineData.WarmUp} values given, then the model's own outputs; {FirstHorizon} steps at first, growing {(Growth == 2 ? "quadratically" : "steadily")} to {LastHorizon} after {GrowthShare:P0} of the training"),
+        new("start", Initialization.RecurrentWeights == WeightInitializer.Orthogonal ? "orthogonal recurrent matrix per gate, zero biases" : "PyTorch's uniform distribution"),
+        new("optimizer", $"Adam, learning rate {LearningRate} falling to 0 by a cosine, gradient clipped to norm {ClipNorm}, batches of {BatchSize} random starts, {Epochs * StepsPerEpoch} updates"),
+        new("continuation", $"state carried from the {SineData.WarmUp} given values, then the model's own outputs"),
+    ];
+
+    internal override SequenceModelOptions Model(RecurrentOptions cell) => new(1, [cell, new LinearOptions(1)]);
+
+    internal override TrainingHistory Train(
+        SequenceModel model, SineData data, MersenneTwister random, Action<TrainingProgress> report, CancellationToken cancellation)
+    {
+        var updates = Epochs * StepsPerEpoch;
+        var source = new ClosedLoopSource(data.Training, SineData.WarmUp, LastHorizon);
+        var validation = new ClosedLoopSource(data.Validation, SineData.WarmUp, data.Validation.Length - SineData.WarmUp);
+        var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), new TrainerOptions
+        {
+            Epochs = Epochs,
+            StepsPerEpoch = StepsPerEpoch,
+            BatchSize = BatchSize,
+            LearningRate = new CosineDecay(LearningRate, updates),
+            ScheduleUnit = ScheduleUnit.Step,
+            ClipNorm = ClipNorm,
+        });
+        return trainer.Fit(
+            source, random, validation, [new GrowingHorizon(source, updates, Growth), new ProgressCallback(report)], cancellation: cancellation);
+    }
+
+    internal override float[] Continue(SequenceModel model, SineData data, int horizon) =>
+        Forecaster.ClosedLoop(model, data.Noisy.AsSpan(0, SineData.WarmUp), horizon);
+
+    /// <summary>K = 10 + 190·min(1, u/(0.8·U))ᵖ in update u of U.</summary>
+    private sealed class GrowingHorizon(ClosedLoopSource source, int updates, int power) : TrainingCallback
+    {
+        public override void OnStepStarting(TrainingProgress progress)
+        {
+            var share = Math.Min(1, (progress.Step - 1) / (GrowthShare * updates));
+            source.Horizon = FirstHorizon + (int)((LastHorizon - FirstHorizon) * Math.Pow(share, power));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+using System.Globalization;
+using Unroll.Experiments.Hosting;
+using Unroll.Plots;
+
+namespace Unroll.Experiments.Sine;
+
+/// <summary>The pictures and the page of experiments 1, 2 and 4.</summary>
+internal sealed class SineReport
+{
+    // Steps over which the growth of the error is averaged: half a period.
+    private const int ErrorWindow = 50;
+
+    private static readonly Dictionary<string, string> s_baselineNames = new()
+    {
+        ["sineFit"] = "A sine fitted to the same points (the floor)",
+        ["ar25"] = "AR(25), least squares, closed loop",
+        ["repeatLastPeriod"] = "Repeating the last period",
+    };
+
+    private readonly SineExperiment _experiment;
+    private readonly ExperimentContext _context;
+    private readonly int _hidden;
+    private readonly Machine _machine;
+    private readonly SineData _data;
+    private readonly IReadOnlyList<SineResult> _results;
+
+    public SineReport(
+        SineExperiment experiment, ExperimentContext context, int hidden, Machine machine, SineData data, IReadOnlyList<SineResult> results)
+    {
+        (_experiment, _context, _hidden, _machine, _data, _results) = (experiment, context, hidden, machine, data, results);
+    }
+
+    public IReadOnlyList<string> TableHeader { get; } = ["closed loop, 500 steps: RMSE against the clean sine", "seeds", "median", "mean", "min", "max", "train s"];
+
+    /// <summary>Recipes first, then baselines.</summary>
+    public List<IReadOnlyList<string>> TableRows()
+    {
+        var rows = new List<IReadOnlyList<string>>();
+        foreach (var result in _results)
+        {
+            var summary = Summary.Of([.. result.Runs.Select(run => run.Error)]);
+            rows.Add([
+                NameOf(result), $"{result.Runs.Count}", Four(summary.Median), Four(summary.Mean), Four(summary.Min), Four(summary.Max),
+                One(Statistics.Median([.. result.Runs.Select(run => run.TrainSeconds)])),
+            ]);
+        }
+
+        foreach (var (name, continuation) in _data.Baselines())
+        {
+            var error = Four(_data.Error(continuation));
+            rows.Add([s_baselineNames[name], "–", error, error, error, error, "–"]);
+        }
+
+        return rows;
+    }
+
+    /// <summary>Writes the PNG pictures and <c>report.html</c>.</summary>
+    public void Write(string folder)
+    {
+        var charts = new (string File, Chart Chart, string Caption)[]
+        {
+            ("data.png", DataChart(), $"The data: 251 noisy points, of which the first {_data.Split} are trained on. The clean sine is shown for the eye; no model sees it."),
+            ("loss.png", LossChart(), "The training curve of each recipe (median seed). The closed-loop recipes predict further ahead as they go, so their curve may rise while the model gets better."),
+            ("continuation.png", ContinuationChart(), $"The continuation of the median seed: {SineData.WarmUp} noisy values are given, the next {SineData.Horizon} are the model's own."),
+            ("error-growth.png", ErrorChart(), $"How the error grows with the distance: root mean square over {ErrorWindow} steps, median over the seeds."),
+        };
+        foreach (var (file, chart, _) in charts)
+            ChartRenderer.SavePng(chart, Path.Combine(folder, file));
+
+        var report = new HtmlReport(_experiment.Title, $"Unroll, experiment {_experiment.Name}");
+        report.Section("The task");
+        report.Paragraph($"A wave sin(2πt/{SineData.Period}) is seen through noise of ±0.05 at 251 points. A {_experiment.CellName} with {_hidden} hidden units learns from them, is then given the first {SineData.WarmUp} noisy values, and continues the wave for {SineData.Horizon} steps **on its own output**: each prediction is its next input. The measure is the root mean square error against the clean sine, which no model is trained on. Nobody tells the model that the wave is periodic.");
+        report.Chart(charts[0].Chart, charts[0].Caption);
+        report.Section("The result");
+        report.Table(TableHeader, TableRows(), highlightedRow: 0);
+        foreach (var sentence in Verdict())
+            report.Paragraph(sentence);
+        report.Chart(charts[2].Chart, charts[2].Caption);
+        report.Chart(charts[3].Chart, charts[3].Caption);
+        report.Section("Why it works, and why the classic recipe drifts");
+        foreach (var paragraph in Explanation())
+            report.Paragraph(paragraph);
+        report.Table(
+            ["what the continuation is", "period (true: 100)", "amplitude (true: 1)", "phase drift over 500 steps, rad"],
+            _results.Select(result => (IReadOnlyList<string>)[
+                NameOf(result), Two(MedianOf(result, run => run.Fit.Period)), Four(MedianOf(result, run => run.Fit.Amplitude)),
+                Four(MedianOf(result, run => PhaseDrift(run.Fit.Period))),
+            ]));
+        report.Note("Period and amplitude are those of a sine fitted to each continuation, medians over the seeds. The drift is what the error of the period alone adds up to, without its sign.");
+        report.Section("The training");
+        report.Chart(charts[1].Chart, charts[1].Caption);
+        foreach (var result in _results)
+        {
+            report.Paragraph($"**{NameOf(result)}**");
+            report.Settings(result.Recipe.Describe().Select(setting => (setting.Key, setting.Value)));
+        }
+
+        report.Section("Every seed");
+        report.Table(
+            ["recipe", "seed", "RMSE, 500 steps", "training loss", "validation loss", "period", "amplitude", "train s"],
+            _results.SelectMany(result => result.Runs).Select(run => (IReadOnlyList<string>)[
+                run.Recipe.Name, $"{run.Seed}", Four(run.Error), Scientific(run.History.Epochs[^1].TrainingLoss),
+                Scientific(run.History.Epochs[^1].ValidationLoss), Two(run.Fit.Period), Four(run.Fit.Amplitude), One(run.TrainSeconds),
+            ]));
+        report.Section("The settings and the machine");
+        report.Settings(
+        [
+            ("program", $"experiments/{_experiment.Name}.cs"), ("hidden units", $"{_hidden}"),
+            ("seeds", _context.Seeds == 1 ? $"{_context.Seed}" : $"{_context.SeedList[0]} to {_context.SeedList[^1]}"),
+            ("quick", _context.Quick ? "yes: a fifth of the updates" : "no"),
+            ("model", _results[0].Runs[0].Model.ToString().ReplaceLineEndings("; ")),
+            ("processor", $"{_machine.Cpu}, {_machine.Cores} cores"), ("kernel", $"{_machine.Kernel}"),
+            ("FMA peak of one core, measured", string.Create(CultureInfo.InvariantCulture, $"{_machine.FmaPeakGflops:F0} GFLOP/s")),
+            ("training time", "per seed, on one thread while the other cores train other seeds"),
+        ]);
+        report.Save(Path.Combine(folder, "report.html"));
+    }
+
+    private static string NameOf(SineResult result) => $"{result.Recipe.Name}: {result.Recipe.Title}";
+
+    private IEnumerable<string> Verdict()
+    {
+        var error = MedianOf(_results[0], run => run.Error);
+        var baselines = _data.Baselines().ToDictionary(baseline => baseline.Key, baseline => _data.Error(baseline.Value));
+        yield return $"The median seed of the recipe '{_results[0].Recipe.Name}' is {Four(error)} away from the clean sine; the noise of the data alone is 0.029 (0.05/√3). It is {Below(error, baselines["repeatLastPeriod"])} repeating the last period and {Below(error, baselines["ar25"])} the AR(25) model. The floor is {Four(baselines["sineFit"])}: what is left when one knows that the data are a sine and fits it to all 251 points.";
+
+        static string Below(double error, double baseline) => error < baseline ? "below" : "**not below**";
+    }
+
+    private static IEnumerable<string> Explanation()
+    {
+        yield return "A closed loop is an oscillator. Two things can go wrong with it. Its **amplitude** settles where the network's limit cycle is, whatever it was started with; if there is no limit cycle, the wave dies or runs into saturation. Its **phase** is never corrected: an error of 0.1 % in the period adds up to 0.03 rad over 500 steps. One-step training asks for neither. Its loss is at the level of the noise long before the period is right, because the next value of a slow wave is nearly the present one.";
+        yield return "So the model is trained as it is used: warmed up, then run on its own output, with back-propagation through the fed-back values. Now a wrong period is a large loss, and averaging over the whole stretch takes the noise out of it. A long horizon from the start would be a bad landscape: a wave in the wrong phase is worse than the constant 0, and the model would learn the constant. The horizon therefore grows, so that each stretch begins nearly in phase.";
+        yield return "The start matters most for the plain RNN. With an **orthogonal** recurrent matrix and zero biases every direction of the state is kept without loss or growth by the linear part, and its eigenvalues lie on the unit circle in complex pairs: the network starts as a bank of oscillators, and learning only has to tune them. With PyTorch's uniform start the eigenvalues fill a disc of radius about 0.58; the state fades within a few steps, and the growing horizon meets a network that forgets. A gate carries some memory past that, so LSTM and GRU suffer less, but they gain as well: the same start is used for every gate of each cell.";
+        yield return "The small clipping norm (0.1) keeps one bad stretch from throwing the oscillator out of tune: while the horizon grows, gradients through a few hundred steps are now and then a hundred times longer than usual.";
+    }
+
+    private LineChart DataChart()
+    {
+        var t = Range(0, _data.Noisy.Length);
+        return new LineChart
+        {
+            Title = "A noisy sine, 251 points",
+            XLabel = "step t",
+            YLabel = "x",
+            Series =
+            [
+                new Series("clean sine", t, Doubles(Data.NoisySine.Clean(_data.Noisy.Length, SineData.Period))) { Style = SeriesStyle.Line, Opacity = 0.6 },
+                new Series("noisy data", t, Doubles(_data.Noisy)) { Style = SeriesStyle.Points },
+            ],
+            VerticalMarkers = [new Marker(_data.Split, "validation")],
+        };
+    }
+
+    private LineChart LossChart() => new()
+    {
+        Title = $"{_experiment.CellName}: training loss",
+        XLabel = "share of the training, %",
+        YLabel = "mean squared error",
+        LogY = true,
+        Series =
+        [
+            .. _results.Select(result =>
+            {
+                var epochs = result.Typical.History.Epochs;
+                return new Series(
+                    result.Recipe.Name,
+                    [.. epochs.Select(epoch => 100.0 * epoch.Epoch / epochs.Count)],
+                    [.. epochs.Select(epoch => Math.Max(epoch.TrainingLoss, 1e-12))]);
+            }),
+        ],
+    };
+
+    private LineChart ContinuationChart()
+    {
+        var t = Range(SineData.WarmUp, SineData.Horizon);
+        return new LineChart
+        {
+            Title = $"{_experiment.CellName}: the wave continued for {SineData.Horizon} steps",
+            XLabel = "step t",
+            YLabel = "x",
+            Series =
+            [
+                new Series("clean sine", t, Doubles(_data.Target)) { Opacity = 0.6, Width = 3, Color = 0 },
+                .. _results.Select((result, index) => new Series(result.Recipe.Name, t, Doubles(result.Typical.Continuation))
+                {
+                    Style = index == 0 ? SeriesStyle.Line : SeriesStyle.Dashed, Color = index + 2,
+                }),
+                new Series("given", Range(0, SineData.WarmUp), Doubles(_data.Noisy[..SineData.WarmUp])) { Style = SeriesStyle.Points, Color = 1 },
+            ],
+            VerticalMarkers = [new Marker(SineData.WarmUp, "on its own"), new Marker(_data.Noisy.Length, "end of the data")],
+        };
+    }
+
+    private LineChart ErrorChart()
+    {
+        var series = _results.Select((result, index) => (Name: result.Recipe.Name, Style: SeriesStyle.Line, Color: index + 2, Errors: Growth([.. result.Runs.Select(run => run.Continuation)])))
+            .Concat(_data.Baselines().Select((baseline, index) => (Name: s_baselineNames[baseline.Key], Style: SeriesStyle.Dashed, Color: index, Errors: Growth([baseline.Value]))));
+        return new LineChart
+        {
+            Title = $"{_experiment.CellName}: error against distance",
+            XLabel = "steps since the last given value",
+            YLabel = "RMSE",
+            LogY = true,
+            Series = [.. series.Select(line => new Series(line.Name, Range(ErrorWindow, SineData.Horizon - ErrorWindow + 1), line.Errors) { Style = line.Style, Color = line.Color })],
+        };
+    }
+
+    /// <summary>The median over continuations of the error over the 50 steps up to each.</summary>
+    private List<double> Growth(IReadOnlyList<float[]> continuations) =>
+    [
+        .. Enumerable.Range(0, SineData.Horizon - ErrorWindow + 1).Select(start => Statistics.Median(
+        [
+            .. continuations.Select(continuation => Statistics.RootMeanSquareError(
+                continuation.AsSpan(start, ErrorWindow), _data.Target.AsSpan(start, ErrorWindow))),
+        ])),
+    ];
+
+    private static double PhaseDrift(double period) => Math.Abs(2 * Math.PI * SineData.Horizon * ((1 / period) - (1.0 / SineData.Period)));
+
+    private static double MedianOf(SineResult result, Func<SineRun, double> number) => Statistics.Median([.. result.Runs.Select(number)]);
+
+    private static double[] Range(int start, int count) => [.. Enumerable.Range(start, count).Select(t => (double)t)];
+
+    private static double[] Doubles(float[] values) => [.. values.Select(value => (double)value)];
+
+    private static string Four(double value) => value.ToString("F4", CultureInfo.InvariantCulture);
+
+    private static string Two(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
+
+    private static string One(double value) => value.ToString("F1", CultureInfo.InvariantCulture);
+
+    private static string Scientific(double value) => value.ToString("0.00e+0", CultureInfo.InvariantCulture);
+}

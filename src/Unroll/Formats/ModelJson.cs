@@ -1,0 +1,31 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Unroll.Models;
+
+namespace Unroll.Formats;
+
+/// <summary>A model's options as JSON.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(SequenceModelOptions))]
+internal sealed partial class ModelJson : JsonSerializerContext
+{
+    public static string Write(SequenceModelOptions options) => JsonSerializer.Serialize(options, Default.SequenceModelOptions);
+
+    /// <exception cref="JsonException">The text describes no model.</exception>
+    public static SequenceModelOptions Read(string json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, Default.SequenceModelOptions) ?? throw new JsonException("it is null");
+        }
+        catch (Exception exception) when (exception is ArgumentException or NotSupportedException or InvalidOperationException)
+        {
+            // A size out of range, or a layer type that does not exist.
+            throw new JsonException(exception.Message, exception);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+using Unroll.Layers;
+using Unroll.Models;
+
+namespace Unroll.Formats;
+
+/// <summary>
+/// The names PyTorch gives parameters: <c>lstm.weight_ih_l0</c> for the first LSTM of a stack, <c>linear.weight</c> for
+/// the first linear layer, <c>linear1.weight</c> for the second.
+/// </summary>
+/// <remarks>
+/// Those are the keys of the state dictionary of a module with <c>self.lstm = nn.LSTM(…)</c> and
+/// <c>self.linear = nn.Linear(…)</c>. Peepholes, which PyTorch has not, are <c>lstm.weight_peephole_l0</c>.
+/// </remarks>
+internal static class ParameterNames
+{
+    /// <summary>The name of every parameter, in the order of the model's buffer.</summary>
+    public static string[] Of(SequenceModelOptions options, IReadOnlyList<Parameter> parameters) =>
+        [.. parameters.Select(parameter => Of(options, parameter))];
+
+    private static string Of(SequenceModelOptions options, Parameter parameter)
+    {
+        var layer = options.Layers[parameter.LayerIndex];
+        var number = options.Layers.Take(parameter.LayerIndex).Count(other => other.GetType() == layer.GetType());
+        var module = layer switch
+        {
+            RnnOptions => "rnn",
+            LstmOptions => "lstm",
+            GruOptions => "gru",
+            _ => number == 0 ? "linear" : $"linear{number}",
+        };
+        return parameter.Role switch
+        {
+            ParameterRole.WeightIh => $"{module}.weight_ih_l{number}",
+            ParameterRole.WeightHh => $"{module}.weight_hh_l{number}",
+            ParameterRole.BiasIh => $"{module}.bias_ih_l{number}",
+            ParameterRole.BiasHh => $"{module}.bias_hh_l{number}",
+            ParameterRole.WeightPeephole => $"{module}.weight_peephole_l{number}",
+            ParameterRole.Weight => $"{module}.weight",
+            _ => $"{module}.bias",
+        };
+    }
+}
