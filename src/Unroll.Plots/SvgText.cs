@@ -1,0 +1,40 @@
+using System.Globalization;
+using System.Xml.Linq;
+
+namespace Unroll.Plots;
+
+/// <summary>Small repairs of the SVG that the drawing library writes.</summary>
+internal static class SvgText
+{
+    private static readonly XNamespace s_svg = "http://www.w3.org/2000/svg";
+
+    /// <summary>Adds the view box, a text for screen readers and fall-back fonts, and drops the XML declaration.</summary>
+    public static string Tidy(string xml, string title, int width, int height)
+    {
+        var root = XDocument.Parse(xml).Root
+            ?? throw new InvalidOperationException("The chart library wrote an SVG without an element.");
+        root.SetAttributeValue("viewBox", string.Create(CultureInfo.InvariantCulture, $"0 0 {width} {height}"));
+        root.SetAttributeValue("role", "img");
+        if (!string.IsNullOrEmpty(title))
+            root.SetAttributeValue("aria-label", title);
+        foreach (var text in root.Descendants(s_svg + "text"))
+            text.SetAttributeValue("font-family", $"'{ChartFont.Family}', system-ui, sans-serif");
+        return root.ToString(SaveOptions.DisableFormatting);
+    }
+
+    /// <summary>Puts <paramref name="prefix"/> before every id and every reference to one, so that several drawings can share a page.</summary>
+    public static string WithIdPrefix(string svg, string prefix)
+    {
+        var root = XElement.Parse(svg, LoadOptions.PreserveWhitespace);
+        foreach (var attribute in root.DescendantsAndSelf().Attributes().Where(a => !a.IsNamespaceDeclaration))
+        {
+            if (attribute.Name == "id")
+                attribute.Value = prefix + attribute.Value;
+            else if (attribute.Name.LocalName == "href" && attribute.Value.StartsWith('#'))
+                attribute.Value = $"#{prefix}{attribute.Value[1..]}";
+            else if (attribute.Value.Contains("url(#", StringComparison.Ordinal))
+                attribute.Value = attribute.Value.Replace("url(#", $"url(#{prefix}", StringComparison.Ordinal);
+        }
+        return root.ToString(SaveOptions.DisableFormatting);
+    }
+}
