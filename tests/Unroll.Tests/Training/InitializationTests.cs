@@ -1,0 +1,201 @@
+using Unroll.Layers;
+using Unroll.Models;
+using Unroll.Numerics;
+using Unroll.Tests.Models;
+using Unroll.Training;
+
+namespace Unroll.Tests.Training;
+
+public class InitializationTests
+{
+    [Fact]
+    public void PyTorch_IsUniformWithinOneOverRootOfHiddenSize_AndOfFanIn()
+    {
+        foreach (var cell in CellOptions.All(40))
+        {
+            var model = Initialized(new SequenceModelOptions(9, [cell, new LinearOptions(30)]), Initialization.PyTorch);
+            foreach (var parameter in model.Parameters.All)
+                AssertUniform(model.Parameters.ValuesOf(parameter), 1 / Math.Sqrt(40), parameter.Name);
+        }
+
+        var linear = Initialized(new SequenceModelOptions(100, [new LinearOptions(50)]), Initialization.PyTorch);
+        AssertUniform(linear.Parameters.Values, 0.1, "linear");
+    }
+
+    [Fact]
+    public void Glorot_IsUniformWithinItsBound_OfEachGate()
+    {
+        var glorot = new Initialization
+        {
+            InputWeights = WeightInitializer.GlorotUniform,
+            RecurrentWeights = WeightInitializer.GlorotUniform,
+            LinearWeights = WeightInitializer.GlorotUniform,
+        };
+        foreach (var cell in CellOptions.All(40))
+        {
+            var model = Initialized(new SequenceModelOptions(9, [cell, new LinearOptions(30)]), glorot);
+            var parameters = model.Parameters;
+            AssertUniform(parameters.ValuesOf(parameters.Find(0, ParameterRole.WeightIh)), Math.Sqrt(6.0 / 49), "W_ih");
+            AssertUniform(parameters.ValuesOf(parameters.Find(0, ParameterRole.WeightHh)), Math.Sqrt(6.0 / 80), "W_hh");
+            AssertUniform(parameters.ValuesOf(parameters.Find(1, ParameterRole.Weight)), Math.Sqrt(6.0 / 70), "W");
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(7)]
+    [InlineData(50)]
+    public void OrthogonalRecurrence_MakesEveryGateOrthogonal_AndEveryBiasZero(int H)
+    {
+        foreach (var cell in CellOptions.All(H))
+        {
+            var model = Initialized(new SequenceModelOptions(2, [cell, new LinearOptions(1)]), Initialization.OrthogonalRecurrence);
+            var parameters = model.Parameters;
+            var weights = parameters.ValuesOf(parameters.Find(0, ParameterRole.WeightHh));
+            for (var gate = 0; gate < weights.Length / (H * H); gate++)
+                AssertOrthonormalRows(weights.Slice(gate * H * H, H * H), H, H);
+            foreach (var parameter in parameters.All.Where(parameter => parameter.Role is ParameterRole.BiasIh or ParameterRole.BiasHh or ParameterRole.Bias))
+                Assert.Equal(new float[parameter.Length], parameters.ValuesOf(parameter));
+            Assert.NotEqual(0, weights[0]);
+        }
+    }
+
+    [Fact]
+    public void Orthogonal_HasOrthonormalRowsOrColumns_WhicheverAreFewer()
+    {
+        var orthogonal = new Initialization { LinearWeights = WeightInitializer.Orthogonal, InputWeights = WeightInitializer.Orthogonal };
+        var wide = Initialized(new SequenceModelOptions(9, [new LinearOptions(4)]), orthogonal);
+        AssertOrthonormalRows(wide.Parameters.ValuesOf(wide.Parameters.All[0]), 4, 9);
+
+        var tall = Initialized(new SequenceModelOptions(4, [new GruOptions(9)]), orthogonal);
+        var weights = tall.Parameters.ValuesOf(tall.Parameters.Find(0, ParameterRole.WeightIh));
+        for (var gate = 0; gate < 3; gate++)
+        {
+            var transposed = new float[36];
+            for (var row = 0; row < 9; row++)
+            {
+                for (var column = 0; column < 4; column++)
+                    transposed[(column * 9) + row] = weights[(gate * 36) + (row * 4) + column];
+            }
+
+            AssertOrthonormalRows(transposed, 4, 9);
+        }
+    }
+
+    [Fact]
+    public void Orthogonal_GatesDifferFromEachOther()
+    {
+        var model = Initialized(new SequenceModelOptions(1, [new LstmOptions(6)]), Initialization.OrthogonalRecurrence);
+        var weights = model.Parameters.ValuesOf(model.Parameters.Find(0, ParameterRole.WeightHh));
+        for (var gate = 1; gate < 4; gate++)
+            Assert.NotEqual(weights[..36].ToArray(), weights.Slice(gate * 36, 36).ToArray());
+    }
+
+    [Theory]
+    [InlineData(WeightInitializer.PyTorchUniform)]
+    [InlineData(WeightInitializer.Zero)]
+    public void ForgetGateBias_IsTheSumOfBothBiases_OnTheForgetGateAlone(WeightInitializer biases)
+    {
+        const int H = 5;
+        var plain = new Initialization { Biases = biases };
+        foreach (var cell in CellOptions.All(H))
+        {
+            var options = new SequenceModelOptions(2, [cell, new LinearOptions(1)]);
+            var with = Initialized(options, plain with { ForgetGateBias = 1.5 });
+            var without = Initialized(options, plain);
+            var forget = cell is LstmOptions { ForgetGate: true } lstm ? (lstm.InputGate ? 1 : 0) : -1;
+            foreach (var parameter in with.Parameters.All)
+            {
+                var changed = with.Parameters.ValuesOf(parameter);
+                var original = without.Parameters.ValuesOf(parameter);
+                for (var i = 0; i < parameter.Length; i++)
+                {
+                    var isForgetBias = parameter.Role is ParameterRole.BiasIh or ParameterRole.BiasHh && i / H == forget;
+                    if (!isForgetBias)
+                        Assert.Equal(original[i], changed[i]);
+                }
+            }
+
+            if (forget < 0)
+                continue;
+            var (ih, hh) = (with.Parameters.Find(0, ParameterRole.BiasIh), with.Parameters.Find(0, ParameterRole.BiasHh));
+            for (var unit = 0; unit < H; unit++)
+                Assert.Equal(1.5f, with.Parameters.ValuesOf(ih)[(forget * H) + unit] + with.Parameters.ValuesOf(hh)[(forget * H) + unit]);
+        }
+    }
+
+    [Fact]
+    public void Zero_ClearsWhatWasThere()
+    {
+        var model = new SequenceModel(new SequenceModelOptions(2, [new LstmOptions(3), new LinearOptions(1)]), Kernels.Engine(Kernels.Chosen));
+        model.Parameters.Values.Fill(7);
+        var zero = new Initialization
+        {
+            InputWeights = WeightInitializer.Zero,
+            RecurrentWeights = WeightInitializer.Zero,
+            LinearWeights = WeightInitializer.Zero,
+            Biases = WeightInitializer.Zero,
+        };
+        zero.Apply(model, new MersenneTwister(1));
+        Assert.Equal(new float[model.Parameters.Count], model.Parameters.Values);
+    }
+
+    [Fact]
+    public void SameSeed_GivesTheSameBits_AndAnotherSeedOthers()
+    {
+        foreach (var initialization in new[] { Initialization.PyTorch, Initialization.OrthogonalRecurrence })
+        {
+            var options = new SequenceModelOptions(2, [new LstmOptions(6) { Peepholes = true }, new GruOptions(5), new LinearOptions(1)]);
+            Assert.Equal(Bits(7), Bits(7));
+            Assert.NotEqual(Bits(7), Bits(8));
+
+            float[] Bits(uint seed) => Initialized(options, initialization, seed).Parameters.Values.ToArray();
+        }
+    }
+
+    [Fact]
+    public void MissingArguments_AreRejected()
+    {
+        var model = new SequenceModel(new SequenceModelOptions(1, [new LinearOptions(1)]), Kernels.Engine(Kernels.Chosen));
+        Assert.Throws<ArgumentNullException>(() => Initialization.PyTorch.Apply(null!, new MersenneTwister(1)));
+        Assert.Throws<ArgumentNullException>(() => Initialization.PyTorch.Apply(model, null!));
+    }
+
+    private static SequenceModel Initialized(SequenceModelOptions options, Initialization initialization, uint seed = 3)
+    {
+        var model = new SequenceModel(options, Kernels.Engine(Kernels.Chosen));
+        initialization.Apply(model, new MersenneTwister(seed));
+        return model;
+    }
+
+    private static void AssertUniform(ReadOnlySpan<float> values, double bound, string name)
+    {
+        double largest = 0, sum = 0;
+        foreach (var value in values)
+        {
+            largest = Math.Max(largest, Math.Abs(value));
+            sum += value;
+        }
+
+        Assert.True(largest <= bound * (1 + 1e-7), $"{name}: {largest} exceeds {bound}");
+        // The largest of n ≥ 30 falls below 3/4 of the bound in one case of 0.75³⁰ ≈ 2e-4; the seed is fixed.
+        Assert.True(largest >= 0.75 * bound, $"{name}: {largest} leaves the range up to {bound} empty");
+        Assert.True(Math.Abs(sum / values.Length) <= 5 * bound / Math.Sqrt(3.0 * values.Length), $"{name}: mean {sum / values.Length}");
+    }
+
+    /// <summary>W·Wᵀ = I within 1e-6: the rounding of W to single precision, 6e-8, and little more.</summary>
+    private static void AssertOrthonormalRows(ReadOnlySpan<float> matrix, int rows, int columns)
+    {
+        for (var i = 0; i < rows; i++)
+        {
+            for (var j = 0; j < rows; j++)
+            {
+                var dot = 0.0;
+                for (var k = 0; k < columns; k++)
+                    dot += (double)matrix[(i * columns) + k] * matrix[(j * columns) + k];
+                Assert.Equal(i == j ? 1 : 0, dot, 1e-6);
+            }
+        }
+    }
+}
