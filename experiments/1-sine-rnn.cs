@@ -5,8 +5,8 @@
 //   dotnet run -c Release experiments/1-sine-rnn.cs
 //
 // The data are 251 points of sin(2πt/100) with noise of ±0.05. The model is one RNN layer and a linear readout. It is
-// trained in three ways on the same seeds: in closed loop from an orthogonal start (best), in closed loop from PyTorch's
-// start (to see what the start does), and by one-step prediction (classic). Then it continues the wave for 500 steps.
+// trained in closed loop, on its own output over a growing horizon, and then continues the wave for 500 steps. Beside it
+// run the same recipe with one ingredient changed, and the classic one: one-step prediction of windows.
 using Unroll.Experiments.Sine;
 using Unroll.Layers;
 using Unroll.Training;
@@ -18,6 +18,10 @@ return new SineExperiment
     CellName = "RNN",
     Cell = hidden => new RnnOptions(hidden),
     Best = new ClosedLoopRecipe("best", "closed loop, orthogonal start", Initialization.OrthogonalRecurrence),
-    Ablation = new ClosedLoopRecipe("uniform-start", "closed loop, PyTorch's start", Initialization.PyTorch),
+    Ablations =
+    [
+        new ClosedLoopRecipe("uniform-start", "the same, from PyTorch's start", Initialization.PyTorch),
+        new ClosedLoopRecipe("full-horizon", "the same, all 200 steps at once", Initialization.OrthogonalRecurrence) { FirstHorizon = 200 },
+    ],
     Classic = new ClassicRecipe(),
 }.Run(args);

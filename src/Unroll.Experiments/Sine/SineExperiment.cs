@@ -45,8 +45,8 @@ public sealed class SineExperiment
     /// <summary>The way of the textbooks.</summary>
     public required SineRecipe Classic { get; init; }
 
-    /// <summary>The best way with one ingredient changed, to see what it does.</summary>
-    public required SineRecipe Ablation { get; init; }
+    /// <summary>The best way with one ingredient changed each, to see what it does. A quick run leaves them out.</summary>
+    public required IReadOnlyList<SineRecipe> Ablations { get; init; }
 
     /// <summary>Runs the program.</summary>
     /// <param name="args">The command line.</param>
@@ -72,8 +72,8 @@ public sealed class SineExperiment
         var machine = Machine.Measure();
         var data = new SineData();
         var main = Scaled(recipeName == Classic.Name ? Classic : Best, context, epochs);
-        var others = (recipeName == Classic.Name ? new[] { Best } : context.Quick ? [Classic] : [Ablation, Classic])
-            .Select(recipe => Scaled(recipe, context, 0));
+        SineRecipe[] comparison = recipeName == Classic.Name ? [Best] : context.Quick ? [Classic] : [.. Ablations, Classic];
+        var others = comparison.Select(recipe => Scaled(recipe, context, 0));
         var output = context.Output;
         output.WriteLine(Title);
         output.WriteLine($"{hidden} hidden units, {Plural(context.Seeds, "seed")} from {context.Seed}, recipe '{main.Name}': {main.Title}");

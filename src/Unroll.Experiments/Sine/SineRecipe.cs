@@ -91,18 +91,18 @@ public sealed record ClosedLoopRecipe : SineRecipe
 {
     private const int BatchSize = 8;
     private const int StepsPerEpoch = 10;
-    private const int FirstHorizon = 10;
     private const int LastHorizon = 200;
     private const double LearningRate = 0.003;
+    private const double ClipNorm = 1;
+
+    // Starts at the full horizon; predictions beyond the training points do not count.
+    private const int MinimumStarts = 31;
 
     // Share of the training after which the horizon is at its full length.
     private const double GrowthShare = 0.8;
 
-    /// <summary>The largest gradient norm.</summary>
-    public double ClipNorm { get; init; } = 0.1;
-
-    /// <summary>The power by which the horizon grows with time: 1 steadily, 2 slowly at first.</summary>
-    public int Growth { get; init; } = 2;
+    /// <summary>The horizon at the start of the training.</summary>
+    public int FirstHorizon { get; init; } = 10;
 
     /// <summary>A recipe with its 300 epochs of 10 updates.</summary>
     public ClosedLoopRecipe(string name, string title, Initialization initialization)
@@ -113,7 +113,8 @@ public sealed record ClosedLoopRecipe : SineRecipe
     /// <inheritdoc/>
     public override IReadOnlyList<KeyValuePair<string, string>> Describe() =>
     [
-        new("examples", $"{SineData.WarmUp} values given, then the model's own outputs; {FirstHorizon} steps at first, growing {(Growth == 2 ? "quadratically" : "steadily")} to {LastHorizon} after {GrowthShare:P0} of the training"),
+        new("examples", $"{SineData.WarmUp} values given, then the model's own outputs: "
+            + (FirstHorizon == LastHorizon ? $"{LastHorizon} steps" : $"{FirstHorizon} steps at first, growing quadratically to {LastHorizon} after {100 * GrowthShare:F0} % of the training")),
         new("start", Initialization.RecurrentWeights == WeightInitializer.Orthogonal ? "orthogonal recurrent matrix per gate, zero biases" : "PyTorch's uniform distribution"),
         new("optimizer", $"Adam, learning rate {LearningRate} falling to 0 by a cosine, gradient clipped to norm {ClipNorm}, batches of {BatchSize} random starts, {Epochs * StepsPerEpoch} updates"),
         new("continuation", $"state carried from the {SineData.WarmUp} given values, then the model's own outputs"),
@@ -125,7 +126,7 @@ public sealed record ClosedLoopRecipe : SineRecipe
         SequenceModel model, SineData data, MersenneTwister random, Action<TrainingProgress> report, CancellationToken cancellation)
     {
         var updates = Epochs * StepsPerEpoch;
-        var source = new ClosedLoopSource(data.Training, SineData.WarmUp, LastHorizon);
+        var source = new ClosedLoopSource(data.Training, SineData.WarmUp, LastHorizon, MinimumStarts);
         var validation = new ClosedLoopSource(data.Validation, SineData.WarmUp, data.Validation.Length - SineData.WarmUp);
         var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), new TrainerOptions
         {
@@ -137,19 +138,19 @@ public sealed record ClosedLoopRecipe : SineRecipe
             ClipNorm = ClipNorm,
         });
         return trainer.Fit(
-            source, random, validation, [new GrowingHorizon(source, updates, Growth), new ProgressCallback(report)], cancellation: cancellation);
+            source, random, validation, [new GrowingHorizon(source, FirstHorizon, updates), new ProgressCallback(report)], cancellation: cancellation);
     }
 
     internal override float[] Continue(SequenceModel model, SineData data, int horizon) =>
         Forecaster.ClosedLoop(model, data.Noisy.AsSpan(0, SineData.WarmUp), horizon);
 
-    /// <summary>K = 10 + 190·min(1, u/(0.8·U))ᵖ in update u of U.</summary>
-    private sealed class GrowingHorizon(ClosedLoopSource source, int updates, int power) : TrainingCallback
+    /// <summary>K = first + (200 − first)·min(1, u/(0.8·U))² in update u of U.</summary>
+    private sealed class GrowingHorizon(ClosedLoopSource source, int first, int updates) : TrainingCallback
     {
         public override void OnStepStarting(TrainingProgress progress)
         {
-            var share = Math.Min(1, (progress.Step - 1) / (GrowthShare * updates));
-            source.Horizon = FirstHorizon + (int)((LastHorizon - FirstHorizon) * Math.Pow(share, power));
+            var share = Math.Min(1, progress.Step / (GrowthShare * updates));
+            source.Horizon = first + (int)((LastHorizon - first) * share * share);
         }
     }
 }

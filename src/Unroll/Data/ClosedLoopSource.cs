@@ -6,20 +6,23 @@ namespace Unroll.Data;
 /// </summary>
 /// <remarks>
 /// The predictions of the warm-up itself have weight 0, but for the last one, which is the first of the horizon. So
-/// T = W + K − 1 steps, and the targets x[s+W … s+W+K−1] count.
+/// T = W + K − 1 steps, and the targets x[s+W … s+W+K−1] count. Where a long horizon leaves few starts, later ones may be
+/// asked for: their predictions beyond the end of the series have weight 0.
 /// </remarks>
 public sealed class ClosedLoopSource : ISequenceSource
 {
     private readonly float[] _series;
+    private readonly int _minimumStarts;
     private int _horizon;
 
     /// <summary>Prepares a series.</summary>
     /// <param name="series">[N, F], row-major.</param>
     /// <param name="warmUp">W, the given steps, at least 1.</param>
     /// <param name="maxHorizon">The most predictions K of an example, at least 1; W + K ≤ N.</param>
+    /// <param name="minimumStarts">The fewest starts at any horizon, from 1 to N − W.</param>
     /// <param name="features">F.</param>
     /// <exception cref="ArgumentException">A value is not finite, or the series is too short for one example.</exception>
-    public ClosedLoopSource(ReadOnlySpan<float> series, int warmUp, int maxHorizon, int features = 1)
+    public ClosedLoopSource(ReadOnlySpan<float> series, int warmUp, int maxHorizon, int minimumStarts = 1, int features = 1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(warmUp, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxHorizon, 1);
@@ -30,6 +33,10 @@ public sealed class ClosedLoopSource : ISequenceSource
             throw new ArgumentException(
                 $"Expected at least {warmUp + maxHorizon} steps for a warm-up of {warmUp} and a horizon of {maxHorizon}, got {Length}; use a longer series or a shorter horizon.", nameof(series));
         }
+
+        if (minimumStarts < 1 || minimumStarts > Length - warmUp)
+            throw new ArgumentOutOfRangeException(nameof(minimumStarts), minimumStarts, $"Expected 1 to {Length - warmUp} starts, so that each has a target.");
+        _minimumStarts = minimumStarts;
     }
 
     /// <summary>W, the steps given at the start.</summary>
@@ -48,8 +55,8 @@ public sealed class ClosedLoopSource : ISequenceSource
             : throw new ArgumentOutOfRangeException(nameof(value), value, $"Expected a horizon of 1 to {MaxHorizon}.");
     }
 
-    /// <summary>The starts from which the present horizon fits into the series.</summary>
-    public int Count => Length - WarmUp - Horizon + 1;
+    /// <summary>The starts from which the present horizon fits into the series, or the fewest that were asked for.</summary>
+    public int Count => Math.Max(_minimumStarts, Length - WarmUp - Horizon + 1);
 
     /// <inheritdoc/>
     public int MaxSteps => WarmUp + MaxHorizon - 1;
@@ -73,13 +80,15 @@ public sealed class ClosedLoopSource : ISequenceSource
             for (var b = 0; b < rows; b++)
             {
                 var at = (t * rows) + b;
-                Step(indices[b] + t).CopyTo(batch.Inputs[(at * features)..]);
-                Step(indices[b] + t + 1).CopyTo(batch.Targets[(at * features)..]);
+                var next = indices[b] + t + 1;
+                Step(next - 1).CopyTo(batch.Inputs[(at * features)..]);
+                Step(next).CopyTo(batch.Targets[(at * features)..]);
                 batch.Feedback[at] = t >= WarmUp ? (byte)1 : (byte)0;
-                batch.Weights[at] = t >= WarmUp - 1 ? 1f : 0f;
+                batch.Weights[at] = t >= WarmUp - 1 && next < Length ? 1f : 0f;
             }
         }
     }
 
-    private ReadOnlySpan<float> Step(int t) => _series.AsSpan(t * InputSize, InputSize);
+    // Beyond the end the last value stands in; it has no weight.
+    private ReadOnlySpan<float> Step(int t) => _series.AsSpan(Math.Min(t, Length - 1) * InputSize, InputSize);
 }
