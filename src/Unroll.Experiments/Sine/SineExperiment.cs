@@ -13,7 +13,7 @@ namespace Unroll.Experiments.Sine;
 
 /// <summary>One trained model and its continuation of the wave.</summary>
 internal sealed record SineRun(
-    SineRecipe Recipe, uint Seed, SequenceModel Model, TrainingHistory History, double TrainSeconds, float[] Continuation, double Error, SineFit Fit);
+    SineRecipe Recipe, uint Seed, SequenceModel Model, double StartRadius, TrainingHistory History, double TrainSeconds, float[] Continuation, double Error, SineFit Fit);
 
 /// <summary>All runs of one recipe.</summary>
 internal sealed record SineResult(SineRecipe Recipe, IReadOnlyList<SineRun> Runs)
@@ -139,6 +139,7 @@ public sealed class SineExperiment
         var model = new SequenceModel(recipe.Model(Cell(hidden)), engine);
         var random = new MersenneTwister(seed);
         recipe.Initialization.Apply(model, random);
+        var startRadius = StartRadius(model, hidden);
         var clock = Stopwatch.GetTimestamp();
         var history = recipe.Train(
             model, data, random,
@@ -150,7 +151,14 @@ public sealed class SineExperiment
         if (history.End == TrainingEnd.Cancelled)
             return null;
         var continuation = recipe.Continue(model, data, SineData.Horizon);
-        return new SineRun(recipe, seed, model, history, seconds, continuation, data.Error(continuation), SineFit.Of(continuation, SineData.WarmUp));
+        return new SineRun(recipe, seed, model, startRadius, history, seconds, continuation, data.Error(continuation), SineFit.Of(continuation, SineData.WarmUp));
+    }
+
+    /// <summary>The spectral radius of the first gate's recurrent matrix.</summary>
+    private static double StartRadius(SequenceModel model, int hidden)
+    {
+        var weights = model.Parameters.ValuesOf(model.Parameters.Find(0, ParameterRole.WeightHh));
+        return SpectralRadius.Of(weights[..(hidden * hidden)], hidden);
     }
 
     private static RecipeMetrics Metrics(SineResult result) => new(result.Recipe.Name,
