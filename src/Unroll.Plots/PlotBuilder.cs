@@ -42,7 +42,7 @@ internal static class PlotBuilder
         plot.Axes.Right.FrameLineStyle.Width = 0;
         plot.Axes.Top.FrameLineStyle.Width = 0;
         if (plot.Axes.Top is ScottPlot.AxisPanels.AxisBase top)
-            top.SizeWhenNoData = 6;
+            top.SizeWhenNoData = 10;
         if (chart is HeatMap)
         {
             plot.Axes.Left.FrameLineStyle.Width = 0;
