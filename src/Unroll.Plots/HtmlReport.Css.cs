@@ -42,6 +42,7 @@ public sealed partial class HtmlReport
         th { font-weight: 620; vertical-align: bottom; border-bottom: 1px solid var(--ink); }
         td { border-bottom: 1px solid var(--line); }
         tbody tr:last-child td { border-bottom: 0; }
+        td:not(.number) { min-width: 7rem; }
         .number { text-align: right; white-space: nowrap; }
         .highlighted td { background: var(--stress); font-weight: 600; }
         figure { margin: 2rem 0 2.5rem; }

@@ -41,6 +41,8 @@ internal static class PlotBuilder
             Style(axis);
         plot.Axes.Right.FrameLineStyle.Width = 0;
         plot.Axes.Top.FrameLineStyle.Width = 0;
+        if (plot.Axes.Top is ScottPlot.AxisPanels.AxisBase top)
+            top.SizeWhenNoData = 10;
         if (chart is HeatMap)
         {
             plot.Axes.Left.FrameLineStyle.Width = 0;
@@ -72,8 +74,8 @@ internal static class PlotBuilder
     {
         var limits = Limits(chart);
         plot.Axes.SetLimits(limits.Left, limits.Right, limits.Bottom, limits.Top);
-        plot.Axes.Bottom.TickGenerator = AxisTicks.Linear(minimumSpacing: 24);
-        plot.Axes.Left.TickGenerator = chart.LogY ? AxisTicks.Log(limits.Bottom, limits.Top) : AxisTicks.Linear(minimumSpacing: 20);
+        plot.Axes.Bottom.TickGenerator = AxisTicks.Linear(minimumSpacing: 36);
+        plot.Axes.Left.TickGenerator = chart.LogY ? AxisTicks.Log(limits.Bottom, limits.Top) : AxisTicks.Linear(minimumSpacing: 28);
         plot.Grid.MajorLineColor = Palette.Grid;
         plot.Grid.MajorLineWidth = 0.8f;
 
@@ -135,12 +137,15 @@ internal static class PlotBuilder
         // Labels hang from the top of their lines; one that would run into an earlier one moves a line down.
         var perUnit = Math.Max(1, width - 90) / limits.Width;
         var rowEnds = new List<double>();
-        foreach (var marker in markers.OrderBy(m => m.Position))
+        foreach (var marker in markers)
         {
             var line = plot.Add.VerticalLine(marker.Position);
             line.Color = Palette.Marker;
             line.LineWidth = 1;
             line.LinePattern = LinePattern.Dotted;
+        }
+        foreach (var marker in markers.OrderBy(m => m.Position))
+        {
             if (string.IsNullOrEmpty(marker.Label) || marker.Position < limits.Left || marker.Position > limits.Right)
                 continue;
 
@@ -166,7 +171,7 @@ internal static class PlotBuilder
             return;
         var note = plot.Add.Text(text, x, y);
         Style(note.LabelStyle, TickSize, Palette.Marker);
-        note.LabelStyle.BackgroundColor = Colors.White.WithOpacity(0.8);
+        note.LabelStyle.BackgroundColor = Colors.White.WithOpacity(0.85);
         note.LabelStyle.Padding = 1;
         note.Alignment = alignment;
         note.OffsetX = offsetX;
@@ -197,11 +202,14 @@ internal static class PlotBuilder
         plot.Legend.OutlineWidth = 0;
         plot.Legend.ShadowColor = Colors.Transparent;
         plot.Legend.BackgroundColor = Colors.Transparent;
-        plot.Legend.SymbolWidth = 22;
+        plot.Legend.SymbolWidth = 26;
+        plot.Legend.TightHorizontalWrapping = true;
+        plot.Legend.Margin = new PixelPadding(0);
+        plot.Legend.Padding = new PixelPadding(0, 0, 4, 4);
         plot.Legend.Orientation = fits ? Orientation.Horizontal : Orientation.Vertical;
         var panel = plot.ShowLegend(fits ? Edge.Top : Edge.Right);
         panel.Alignment = fits ? Alignment.MiddleLeft : Alignment.UpperLeft;
-        panel.Padding = new PixelPadding(2);
+        panel.Padding = fits ? new PixelPadding(0) : new PixelPadding(10, 0, 0, 0);
     }
 
     private static LegendItem LegendItem(Series series, Color color)
@@ -307,7 +315,7 @@ internal static class PlotBuilder
             zero.LineWidth = 0.8f;
         }
         plot.Axes.Left.TickGenerator = AxisTicks.Linear(minimumSpacing: 20);
-        NameBottom(plot, chart.Labels, count, slot, width);
+        NameBottom(plot, chart, chart.Labels, count, slot, width);
         plot.Grid.XAxisStyle.IsVisible = false;
         plot.Grid.MajorLineColor = Palette.Grid;
         plot.Grid.MajorLineWidth = 0.8f;
@@ -315,7 +323,7 @@ internal static class PlotBuilder
     }
 
     /// <summary>Names along the bottom axis: upright where they fit side by side, else slanted, thinned out when there are very many.</summary>
-    private static void NameBottom(Plot plot, IReadOnlyList<string> labels, int count, double slot, double width)
+    private static void NameBottom(Plot plot, Chart chart, IReadOnlyList<string> labels, int count, double slot, double width)
     {
         var longest = labels.Count == 0 ? $"{count - 1}".Length : labels.Max(label => label.Length);
         var length = longest * CharacterWidth * TickSize;
@@ -329,7 +337,10 @@ internal static class PlotBuilder
             bottom.TickLabelStyle.Rotation = -35;
             bottom.TickLabelStyle.Alignment = Alignment.MiddleRight;
             bottom.TickLabelStyle.OffsetY = 4;
-            bottom.MinimumSize = (float)Math.Min(width / 4, 40 + length * 0.58);
+            // A label rises by sin 35° of its length and reaches cos 35° of it to the left of its bar.
+            bottom.MinimumSize = (float)Math.Min(width / 4, (string.IsNullOrEmpty(chart.XLabel) ? 16 : 36) + length * 0.5);
+            var first = labels[0].Length * CharacterWidth * TickSize * 0.82 - slot / 2;
+            plot.Axes.Left.MinimumSize = (float)Math.Clamp(first, 0, width / 4);
             bottom.TickGenerator = AxisTicks.Named(labels, count, Math.Max(1, (int)(count * slot / 16)), downwards: false);
         }
         else
@@ -371,7 +382,7 @@ internal static class PlotBuilder
         var (cellWidth, cellHeight) = ((width - 170) / columns, (height - 110) / rows);
         plot.Axes.Left.TickGenerator = AxisTicks.Named(chart.RowLabels, rows, Math.Max(1, (int)(rows * cellHeight / 15)), downwards: true);
         plot.Axes.Left.MajorTickStyle.Length = 0;
-        NameBottom(plot, chart.ColumnLabels, columns, cellWidth, width);
+        NameBottom(plot, chart, chart.ColumnLabels, columns, cellWidth, width);
 
         var bar = plot.Add.ColorBar(map);
         bar.Width = 16;

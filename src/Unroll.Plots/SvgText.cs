@@ -18,7 +18,14 @@ internal static class SvgText
         if (!string.IsNullOrEmpty(title))
             root.SetAttributeValue("aria-label", title);
         foreach (var text in root.Descendants(s_svg + "text"))
+        {
             text.SetAttributeValue("font-family", $"'{ChartFont.Family}', system-ui, sans-serif");
+            // The writer indents the text itself, which would make it part of the label.
+            text.Value = text.Value.Trim();
+            // The lists of glyph positions end with a comma, which the SVG grammar does not allow.
+            foreach (var position in text.Attributes().Where(a => a.Name == "x" || a.Name == "y"))
+                position.Value = position.Value.TrimEnd(',', ' ');
+        }
         return root.ToString(SaveOptions.DisableFormatting);
     }
 
