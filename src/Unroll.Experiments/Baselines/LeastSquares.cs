@@ -26,12 +26,21 @@ public static class LeastSquares
             var sum = y[k];
             for (var j = k + 1; j < columns; j++)
                 sum -= r[k, j] * x[j];
-            if (Math.Abs(r[k, k]) < 1e-12)
+            // The reflections keep a column's length; what is left of it on the diagonal is independent of those before.
+            if (Math.Abs(r[k, k]) <= 1e-12 * Length(a, k))
                 throw new ArgumentException($"Expected independent columns; column {k} depends on those before it.", nameof(a));
             x[k] = sum / r[k, k];
         }
 
         return x;
+    }
+
+    private static double Length(double[,] a, int column)
+    {
+        var square = 0.0;
+        for (var row = 0; row < a.GetLength(0); row++)
+            square += a[row, column] * a[row, column];
+        return Math.Sqrt(square);
     }
 
     /// <summary>Clears column k below the diagonal (Golub and Van Loan, Matrix Computations, 5.2.1).</summary>

@@ -47,6 +47,7 @@ internal sealed class WorkerTeam : IDisposable
 
         lock (_caller)
         {
+            ObjectDisposedException.ThrowIf(_stopping, this);
             if (!_started)
                 Start();
             _job = job;
@@ -80,7 +81,6 @@ internal sealed class WorkerTeam : IDisposable
 
     private void Start()
     {
-        ObjectDisposedException.ThrowIf(_stopping, this);
         _started = true;
         for (var worker = 1; worker < _size; worker++)
         {

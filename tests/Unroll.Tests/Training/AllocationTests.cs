@@ -1,0 +1,106 @@
+using Unroll.Data;
+using Unroll.Layers;
+using Unroll.Numerics;
+using Unroll.Training;
+
+namespace Unroll.Tests.Training;
+
+public class AllocationTests
+{
+    private const int WarmUpSteps = 40, MeasuredSteps = 50;
+
+    private static readonly Dictionary<string, LayerOptions[]> s_stacks = new()
+    {
+        ["Rnn"] = [new RnnOptions(40)],
+        ["LstmPeepholes"] = [new LstmOptions(24) { Peepholes = true }],
+        ["Gru"] = [new GruOptions(24)],
+        ["GruBeforeProduct"] = [new GruOptions(24) { ResetGate = ResetGate.BeforeProduct }],
+        ["Stacked"] = [new LstmOptions(16), new DropoutOptions(0.2), new GruOptions(16)],
+    };
+
+    public static TheoryData<string, int, bool> Cases
+    {
+        get
+        {
+            var cases = new TheoryData<string, int, bool>();
+            foreach (var (name, threads) in s_stacks.Keys.SelectMany(name => new[] { 1, 2 }.Select(threads => (name, threads))))
+            {
+                cases.Add(name, threads, false);
+                cases.Add(name, threads, true);
+            }
+
+            return cases;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void TrainingStep_AllocatesNothing_OnAnyThread(string stack, int threads, bool closedLoop)
+    {
+        using var engine = new Engine(threads);
+        var model = TrainerTests.Model([.. s_stacks[stack], new LinearOptions(1)], engine);
+        var series = NoisySine.Generate(200, new MersenneTwister(12));
+        ISequenceSource source = closedLoop ? new ClosedLoopSource(series, 10, 21) : new WindowSource(series, 30, WindowTarget.EachNext);
+        // 30 steps · 40 rows · 2·40·41 multiply-adds or more: a pass is split over the threads.
+        var options = TrainerTests.Options(epochs: 1, batchSize: 40) with { StepsPerEpoch = WarmUpSteps + MeasuredSteps, ClipNorm = 0.1 };
+        var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), options);
+        var (before, after) = (new AllocationProbe(threads), new AllocationProbe(threads));
+        trainer.Train(
+            source,
+            new MersenneTwister(1),
+            callbacks:
+            [
+                new ProgressCallback(
+                    progress =>
+                    {
+                        if (progress.Step == WarmUpSteps)
+                            engine.Team.Run(before, threads);
+                        else if (progress.Step == WarmUpSteps + MeasuredSteps)
+                            engine.Team.Run(after, threads);
+                    },
+                    everyStep: true),
+            ]);
+        Assert.Equal(before.Bytes, after.Bytes);
+        Assert.DoesNotContain(0, before.Threads);
+        Assert.Equal(before.Threads, after.Threads);
+    }
+
+    [Fact]
+    public void ShuffledEpoch_AllocatesNothing_BetweenItsSteps()
+    {
+        var model = TrainerTests.Model([new LstmOptions(6), new LastStepOptions(), new LinearOptions(1)], Kernels.Engine(Kernels.Chosen));
+        var source = new WindowSource(NoisySine.Generate(400, new MersenneTwister(12)), 10);
+        foreach (var optimizer in new Optimizer[] { new Sgd(model, 0.9), new AdamW(model), new RmsProp(model) })
+        {
+            var trainer = new Trainer(model, optimizer, new MeanSquaredError(), TrainerTests.Options(epochs: 1, batchSize: 4));
+            var (before, after, last) = (0L, 0L, 0);
+            trainer.Train(
+                source,
+                new MersenneTwister(1),
+                callbacks:
+                [
+                    new ProgressCallback(
+                        progress =>
+                        {
+                            if (progress.Step == WarmUpSteps)
+                                before = GC.GetAllocatedBytesForCurrentThread();
+                            (after, last) = (GC.GetAllocatedBytesForCurrentThread(), progress.Step);
+                        },
+                        everyStep: true),
+                ]);
+            Assert.Equal(98, last); // 390 examples: the last batch is smaller
+            Assert.Equal(0, after - before);
+        }
+    }
+
+    /// <summary>Reads how much each thread of a team has allocated so far, exactly and whatever other threads do.</summary>
+    private sealed class AllocationProbe(int threads) : ParallelJob
+    {
+        public long[] Bytes { get; } = new long[threads];
+
+        public int[] Threads { get; } = new int[threads];
+
+        public override void Execute(int worker, int workers) =>
+            (Bytes[worker], Threads[worker]) = (GC.GetAllocatedBytesForCurrentThread(), Environment.CurrentManagedThreadId);
+    }
+}
