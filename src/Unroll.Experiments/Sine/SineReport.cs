@@ -17,6 +17,18 @@ internal sealed class SineReport
         ["repeatLastPeriod"] = "Repeating the last period",
     };
 
+    private static readonly Dictionary<string, string> s_shortNames = new()
+    {
+        ["sineFit"] = "sine fit (floor)",
+        ["ar25"] = "AR(25)",
+        ["repeatLastPeriod"] = "last period repeated",
+    };
+
+    // Indices into the palette: blue, vermillion, then green, purple, orange, sky blue for the recipes.
+    private const int CleanColor = 0;
+    private const int DataColor = 1;
+    private static readonly int[] s_baselineColors = [0, 1, 6];
+
     private readonly SineExperiment _experiment;
     private readonly ExperimentContext _context;
     private readonly int _hidden;
@@ -151,8 +163,8 @@ internal sealed class SineReport
             YLabel = "x",
             Series =
             [
-                new Series("clean sine", t, Doubles(Data.NoisySine.Clean(_data.Noisy.Length, SineData.Period))) { Style = SeriesStyle.Line, Opacity = 0.6 },
-                new Series("noisy data", t, Doubles(_data.Noisy)) { Style = SeriesStyle.Points },
+                new Series("clean sine", t, Doubles(Data.NoisySine.Clean(_data.Noisy.Length, SineData.Period))) { Opacity = 0.35, Width = 5, Color = CleanColor },
+                new Series("noisy data", t, Doubles(_data.Noisy)) { Style = SeriesStyle.Points, Color = DataColor },
             ],
             VerticalMarkers = [new Marker(_data.Split, "validation")],
         };
@@ -166,13 +178,13 @@ internal sealed class SineReport
         LogY = true,
         Series =
         [
-            .. _results.Select(result =>
+            .. _results.Select((result, index) =>
             {
                 var epochs = result.Typical.History.Epochs;
                 return new Series(
                     result.Recipe.Name,
                     [.. epochs.Select(epoch => 100.0 * epoch.Epoch / epochs.Count)],
-                    [.. epochs.Select(epoch => Math.Max(epoch.TrainingLoss, 1e-12))]);
+                    [.. epochs.Select(epoch => Math.Max(epoch.TrainingLoss, 1e-12))]) { Color = ColorOf(index) };
             }),
         ],
     };
@@ -187,12 +199,12 @@ internal sealed class SineReport
             YLabel = "x",
             Series =
             [
-                new Series("clean sine", t, Doubles(_data.Target)) { Opacity = 0.6, Width = 3, Color = 0 },
+                new Series("clean sine", t, Doubles(_data.Target)) { Opacity = 0.35, Width = 5, Color = CleanColor },
                 .. _results.Select((result, index) => new Series(result.Recipe.Name, t, Doubles(result.Typical.Continuation))
                 {
-                    Style = index == 0 ? SeriesStyle.Line : SeriesStyle.Dashed, Color = index + 2,
+                    Style = index == 0 ? SeriesStyle.Line : SeriesStyle.Dashed, Color = ColorOf(index), Width = index == 0 ? 1.5 : 1,
                 }),
-                new Series("given", Range(0, SineData.WarmUp), Doubles(_data.Noisy[..SineData.WarmUp])) { Style = SeriesStyle.Points, Color = 1 },
+                new Series("given", Range(0, SineData.WarmUp), Doubles(_data.Noisy[..SineData.WarmUp])) { Style = SeriesStyle.Points, Color = DataColor },
             ],
             VerticalMarkers = [new Marker(SineData.WarmUp, "on its own"), new Marker(_data.Noisy.Length, "end of the data")],
         };
@@ -200,8 +212,8 @@ internal sealed class SineReport
 
     private LineChart ErrorChart()
     {
-        var series = _results.Select((result, index) => (Name: result.Recipe.Name, Style: SeriesStyle.Line, Color: index + 2, Errors: Growth([.. result.Runs.Select(run => run.Continuation)])))
-            .Concat(_data.Baselines().Select((baseline, index) => (Name: s_baselineNames[baseline.Key], Style: SeriesStyle.Dashed, Color: index, Errors: Growth([baseline.Value]))));
+        var series = _results.Select((result, index) => (Name: result.Recipe.Name, Style: SeriesStyle.Line, Color: ColorOf(index), Errors: Growth([.. result.Runs.Select(run => run.Continuation)])))
+            .Concat(_data.Baselines().Select((baseline, index) => (Name: s_shortNames[baseline.Key], Style: SeriesStyle.Dashed, Color: s_baselineColors[index], Errors: Growth([baseline.Value]))));
         return new LineChart
         {
             Title = $"{_experiment.CellName}: error against distance",
@@ -221,6 +233,8 @@ internal sealed class SineReport
                 continuation.AsSpan(start, ErrorWindow), _data.Target.AsSpan(start, ErrorWindow))),
         ])),
     ];
+
+    private static int ColorOf(int recipe) => 2 + recipe;
 
     private static double PhaseDrift(double period) => Math.Abs(2 * Math.PI * SineData.Horizon * ((1 / period) - (1.0 / SineData.Period)));
 
