@@ -126,7 +126,7 @@ public sealed record ClosedLoopRecipe : SineRecipe
         SequenceModel model, SineData data, MersenneTwister random, Action<TrainingProgress> report, CancellationToken cancellation)
     {
         var updates = Epochs * StepsPerEpoch;
-        var source = new ClosedLoopSource(data.Training, SineData.WarmUp, LastHorizon, MinimumStarts);
+        var source = new ClosedLoopSource(data.Training, SineData.WarmUp, LastHorizon, minimumStarts: MinimumStarts);
         var validation = new ClosedLoopSource(data.Validation, SineData.WarmUp, data.Validation.Length - SineData.WarmUp);
         var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), new TrainerOptions
         {

@@ -19,10 +19,10 @@ public sealed class ClosedLoopSource : ISequenceSource
     /// <param name="series">[N, F], row-major.</param>
     /// <param name="warmUp">W, the given steps, at least 1.</param>
     /// <param name="maxHorizon">The most predictions K of an example, at least 1; W + K ≤ N.</param>
-    /// <param name="minimumStarts">The fewest starts at any horizon, from 1 to N − W.</param>
     /// <param name="features">F.</param>
+    /// <param name="minimumStarts">The fewest starts at any horizon, from 1 to N − W.</param>
     /// <exception cref="ArgumentException">A value is not finite, or the series is too short for one example.</exception>
-    public ClosedLoopSource(ReadOnlySpan<float> series, int warmUp, int maxHorizon, int minimumStarts = 1, int features = 1)
+    public ClosedLoopSource(ReadOnlySpan<float> series, int warmUp, int maxHorizon, int features = 1, int minimumStarts = 1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(warmUp, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxHorizon, 1);
