@@ -93,7 +93,10 @@ internal sealed class TheoryTwin
         RnnOptions rnn => new global::Unroll.Theory.RnnCell(inputSize, rnn.HiddenSize, rnn.Nonlinearity == Nonlinearity.Relu ? RnnActivation.Relu : RnnActivation.Tanh),
         LstmOptions lstm => new global::Unroll.Theory.LstmCell(inputSize, lstm.HiddenSize, new global::Unroll.Theory.LstmOptions
         {
-            InputGate = lstm.InputGate, ForgetGate = lstm.ForgetGate, OutputGate = lstm.OutputGate, Peepholes = lstm.Peepholes,
+            InputGate = lstm.InputGate,
+            ForgetGate = lstm.ForgetGate,
+            OutputGate = lstm.OutputGate,
+            Peepholes = lstm.Peepholes,
         }),
         GruOptions gru => new global::Unroll.Theory.GruCell(inputSize, gru.HiddenSize, gru.ResetGate == ResetGate.BeforeProduct ? GruResetGate.BeforeProduct : GruResetGate.AfterProduct),
         _ => throw new ArgumentException($"no twin of {options}"),

@@ -47,7 +47,16 @@ public unsafe class GemmTests
             packed.Pack(kernel, pb, transposed: false);
             Kernels.Engine(kernel).Multiply(new GemmProblem
             {
-                M = m, N = n, K = k, A = pa, ARow = k, B = packed.Pointer, C = pc, CRow = n, Start = TileStart.Bias, Bias = pBias,
+                M = m,
+                N = n,
+                K = k,
+                A = pa,
+                ARow = k,
+                B = packed.Pointer,
+                C = pc,
+                CRow = n,
+                Start = TileStart.Bias,
+                Bias = pBias,
             });
         }
 
