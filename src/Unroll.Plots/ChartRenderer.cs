@@ -30,7 +30,7 @@ public static class ChartRenderer
         lock (s_lock)
         {
             var scale = Math.Min(width / BaseWidth, height / BaseHeight);
-            using var plot = PlotBuilder.Build(chart, width / scale, height / scale);
+            using var plot = PlotBuilder.Build(chart, width / scale, height / scale, svg: false);
             plot.ScaleFactor = scale;
             bytes = plot.GetImageBytes(width, height, ImageFormat.Png);
         }
@@ -50,7 +50,7 @@ public static class ChartRenderer
         Check(chart, width, height);
         lock (s_lock)
         {
-            using var plot = PlotBuilder.Build(chart, width, height);
+            using var plot = PlotBuilder.Build(chart, width, height, svg: true);
             return SvgText.Tidy(plot.GetSvgXml(width, height), chart.Title, width, height);
         }
     }

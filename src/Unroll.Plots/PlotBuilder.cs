@@ -13,13 +13,13 @@ internal static class PlotBuilder
     // Average advance of the embedded font in units of its size, for layout that happens before drawing.
     private const double CharacterWidth = 0.58;
 
-    public static Plot Build(Chart chart, double width, double height)
+    public static Plot Build(Chart chart, double width, double height, bool svg)
     {
         ChartFont.EnsureRegistered();
         var plot = new Plot();
         switch (chart)
         {
-            case LineChart line: AddLines(plot, line, width, height); break;
+            case LineChart line: AddLines(plot, line, width, height, svg); break;
             case BarChart bar: AddBars(plot, bar, width); break;
             case HeatMap map: AddHeatMap(plot, map, width, height); break;
         }
@@ -70,7 +70,7 @@ internal static class PlotBuilder
         style.Bold = false;
     }
 
-    private static void AddLines(Plot plot, LineChart chart, double width, double height)
+    private static void AddLines(Plot plot, LineChart chart, double width, double height, bool svg)
     {
         var limits = Limits(chart);
         plot.Axes.SetLimits(limits.Left, limits.Right, limits.Bottom, limits.Top);
@@ -83,11 +83,11 @@ internal static class PlotBuilder
         for (var i = 0; i < chart.Series.Count; i++)
             AddBand(plot, chart.Series[i], ColorOf(chart.Series[i], i), chart.LogY);
         foreach (var marker in chart.HorizontalMarkers)
-            AddHorizontal(plot, marker, chart.LogY, limits);
+            AddHorizontal(plot, marker, chart.LogY, limits, svg);
         for (var i = 0; i < chart.Series.Count; i++)
-            AddSeries(plot, chart.Series[i], ColorOf(chart.Series[i], i), chart.LogY);
-        AddVerticals(plot, chart.VerticalMarkers, limits, width, height);
-        AddLegend(plot, chart, width);
+            AddSeries(plot, chart.Series[i], ColorOf(chart.Series[i], i), chart.LogY, svg);
+        AddVerticals(plot, chart.VerticalMarkers, limits, width, height, svg);
+        AddLegend(plot, chart, width, svg);
     }
 
     private static Color ColorOf(Series series, int position) => Palette.Of(series.Color ?? position);
@@ -102,7 +102,7 @@ internal static class PlotBuilder
         band.MarkerSize = 0;
     }
 
-    private static void AddSeries(Plot plot, Series series, Color color, bool log)
+    private static void AddSeries(Plot plot, Series series, Color color, bool log, bool svg)
     {
         var scatter = plot.Add.Scatter(Copy(series.X), Scaled(series.Y, log));
         scatter.Color = color.WithOpacity(series.Opacity);
@@ -115,24 +115,24 @@ internal static class PlotBuilder
         }
         else
         {
-            scatter.LineWidth = (float)series.Width;
             scatter.MarkerSize = 0;
-            scatter.LinePattern = series.Style == SeriesStyle.Dashed ? new LinePattern([6, 4], 0, "Dashes") : LinePattern.Solid;
+            (scatter.LinePattern, scatter.LineWidth) = series.Style == SeriesStyle.Dashed
+                ? Dash.Dashes.For(series.Width, svg)
+                : (LinePattern.Solid, (float)series.Width);
         }
     }
 
-    private static void AddHorizontal(Plot plot, Marker marker, bool log, CoordinateRect limits)
+    private static void AddHorizontal(Plot plot, Marker marker, bool log, CoordinateRect limits, bool svg)
     {
         var y = log ? Math.Log10(marker.Position) : marker.Position;
         var line = plot.Add.HorizontalLine(y);
         line.Color = Palette.Marker;
-        line.LineWidth = 1;
-        line.LinePattern = LinePattern.Dotted;
+        (line.LinePattern, line.LineWidth) = Dash.Dots.For(1, svg);
         if (y >= limits.Bottom && y <= limits.Top)
             AddNote(plot, marker.Label, limits.Right, y, Alignment.LowerRight, -4, -2);
     }
 
-    private static void AddVerticals(Plot plot, IReadOnlyList<Marker> markers, CoordinateRect limits, double width, double height)
+    private static void AddVerticals(Plot plot, IReadOnlyList<Marker> markers, CoordinateRect limits, double width, double height, bool svg)
     {
         // Labels hang from the top of their lines; one that would run into an earlier one moves a line down.
         var perUnit = Math.Max(1, width - 90) / limits.Width;
@@ -141,8 +141,7 @@ internal static class PlotBuilder
         {
             var line = plot.Add.VerticalLine(marker.Position);
             line.Color = Palette.Marker;
-            line.LineWidth = 1;
-            line.LinePattern = LinePattern.Dotted;
+            (line.LinePattern, line.LineWidth) = Dash.Dots.For(1, svg);
         }
         foreach (var marker in markers.OrderBy(m => m.Position))
         {
@@ -178,12 +177,12 @@ internal static class PlotBuilder
         note.OffsetY = offsetY;
     }
 
-    private static void AddLegend(Plot plot, LineChart chart, double width)
+    private static void AddLegend(Plot plot, LineChart chart, double width, bool svg)
     {
         var items = chart.Series
             .Select((series, i) => (Series: series, Color: ColorOf(series, i)))
             .Where(item => !string.IsNullOrEmpty(item.Series.Name))
-            .Select(item => LegendItem(item.Series, item.Color))
+            .Select(item => LegendItem(item.Series, item.Color, svg))
             .ToArray();
         if (items.Length == 0)
         {
@@ -212,7 +211,7 @@ internal static class PlotBuilder
         panel.Padding = fits ? new PixelPadding(0) : new PixelPadding(10, 0, 0, 0);
     }
 
-    private static LegendItem LegendItem(Series series, Color color)
+    private static LegendItem LegendItem(Series series, Color color, bool svg)
     {
         var item = new LegendItem { LabelText = series.Name };
         Style(item.LabelStyle, TickSize, Palette.Ink);
@@ -228,8 +227,9 @@ internal static class PlotBuilder
         else
         {
             item.LineColor = shown;
-            item.LineWidth = 2;
-            item.LinePattern = series.Style == SeriesStyle.Dashed ? new LinePattern([6, 4], 0, "Dashes") : LinePattern.Solid;
+            (item.LinePattern, item.LineWidth) = series.Style == SeriesStyle.Dashed
+                ? Dash.Dashes.For(2, svg)
+                : (LinePattern.Solid, 2);
             item.MarkerSize = 0;
         }
         return item;

@@ -26,6 +26,7 @@ internal static class SvgText
             foreach (var position in text.Attributes().Where(a => a.Name == "x" || a.Name == "y"))
                 position.Value = position.Value.TrimEnd(',', ' ');
         }
+        Dash.Restore(root);
         return root.ToString(SaveOptions.DisableFormatting);
     }
 
