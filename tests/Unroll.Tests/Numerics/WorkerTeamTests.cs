@@ -13,7 +13,7 @@ public class WorkerTeamTests
     {
         using var engine = new Engine(threads);
         var job = new CountingJob(threads);
-        for (var run = 1; run <= 3000; run++)
+        for (var run = 1; run <= 1000; run++)
         {
             engine.Team.Run(job, threads);
             for (var worker = 0; worker < threads; worker++)
@@ -35,9 +35,9 @@ public class WorkerTeamTests
         using var engine = new Engine(threads);
         var job = new CountingJob(threads);
         var random = new Random(1);
-        for (var run = 1; run <= 400; run++)
+        for (var run = 1; run <= 200; run++)
         {
-            if (run % 20 == 0)
+            if (run % 10 == 0)
                 Thread.Sleep(random.Next(1, 20));
             else
                 Thread.SpinWait(random.Next(1, 60_000));
@@ -54,11 +54,11 @@ public class WorkerTeamTests
         for (var workers = 1; workers <= 4; workers++)
         {
             var job = new CountingJob(4);
-            for (var run = 0; run < 200; run++)
+            for (var run = 0; run < 50; run++)
                 engine.Team.Run(job, workers);
             Assert.Equal(workers, job.Workers);
             for (var worker = 0; worker < 4; worker++)
-                Assert.Equal(worker < workers ? 200 : 0, job.Count(worker));
+                Assert.Equal(worker < workers ? 50 : 0, job.Count(worker));
         }
     }
 
@@ -138,7 +138,7 @@ public class WorkerTeamTests
         [
             .. jobs.Select(job => new Thread(() =>
             {
-                for (var run = 0; run < 200; run++)
+                for (var run = 0; run < 100; run++)
                     engine.Team.Run(job, 3);
             })),
         ];
@@ -146,7 +146,7 @@ public class WorkerTeamTests
             caller.Start();
         foreach (var caller in callers)
             Assert.True(caller.Join(TimeSpan.FromSeconds(30)));
-        Assert.All(jobs, job => Assert.Equal([200, 200, 200], Enumerable.Range(0, 3).Select(job.Count)));
+        Assert.All(jobs, job => Assert.Equal([100, 100, 100], Enumerable.Range(0, 3).Select(job.Count)));
     }
 
     [Theory]

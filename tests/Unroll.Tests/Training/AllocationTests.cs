@@ -41,8 +41,8 @@ public class AllocationTests
         var model = TrainerTests.Model([.. s_stacks[stack], new LinearOptions(1)], engine);
         var series = NoisySine.Generate(200, new MersenneTwister(12));
         ISequenceSource source = closedLoop ? new ClosedLoopSource(series, 10, 21) : new WindowSource(series, 30, WindowTarget.EachNext);
-        // 30 steps · 40 rows · 2·40·41 multiply-adds or more: a pass is split over the threads.
-        var options = TrainerTests.Options(epochs: 1, batchSize: 40) with { StepsPerEpoch = WarmUpSteps + MeasuredSteps, ClipNorm = 0.1 };
+        // 30 steps · 21 rows · 2·40·41 multiply-adds or more: a pass is split over the threads.
+        var options = TrainerTests.Options(epochs: 1, batchSize: 21) with { StepsPerEpoch = WarmUpSteps + MeasuredSteps, ClipNorm = 0.1 };
         var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), options);
         var (before, after) = (new AllocationProbe(threads), new AllocationProbe(threads));
         trainer.Train(
@@ -54,9 +54,14 @@ public class AllocationTests
                     progress =>
                     {
                         if (progress.Step == WarmUpSteps)
+                        {
+                            Assert.Equal(threads > 1, TrainerTests.HasSplitWork(engine));
                             engine.Team.Run(before, threads);
+                        }
                         else if (progress.Step == WarmUpSteps + MeasuredSteps)
+                        {
                             engine.Team.Run(after, threads);
+                        }
                     },
                     everyStep: true),
             ]);
