@@ -6,10 +6,10 @@
 //
 // The data are 251 points of sin(2πt/100) with noise of ±0.05. The model is one LSTM layer and a linear readout. It is
 // trained in closed loop, on its own output over a growing horizon, and then continues the wave for 500 steps. Beside it
-// run the same recipe with one ingredient changed, and the classic one: one-step prediction of windows.
+// run the same recipe with one ingredient changed, and the classic one: one-step prediction of windows. The recipes
+// stand in src/Unroll.Experiments/Sine/SineRecipe.cs.
 using Unroll.Experiments.Sine;
 using Unroll.Layers;
-using Unroll.Training;
 
 return new SineExperiment
 {
@@ -17,11 +17,4 @@ return new SineExperiment
     Title = "An LSTM generates a sine",
     CellName = "LSTM",
     Cell = hidden => new LstmOptions(hidden),
-    Best = new ClosedLoopRecipe("best", "closed loop, orthogonal start", Initialization.OrthogonalRecurrence),
-    Ablations =
-    [
-        new ClosedLoopRecipe("uniform-start", "the same, from PyTorch's start", Initialization.PyTorch),
-        new ClosedLoopRecipe("full-horizon", "the same, all 200 steps at once", Initialization.OrthogonalRecurrence) { FirstHorizon = 200 },
-    ],
-    Classic = new ClassicRecipe(),
 }.Run(args);

@@ -1,8 +1,12 @@
 namespace Unroll.Plots;
 
 /// <summary>Writes whole files: a reader sees the old file or the new one, never a part.</summary>
-internal static class AtomicFile
+public static class AtomicFile
 {
+    /// <summary>Writes <paramref name="bytes"/>, creating the folder; an existing file is replaced when all is written.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="bytes">Its content.</param>
+    /// <exception cref="IOException">The file cannot be written; the message says why and what to do.</exception>
     public static void Write(string path, ReadOnlySpan<byte> bytes)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);

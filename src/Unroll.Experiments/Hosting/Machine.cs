@@ -7,11 +7,11 @@ namespace Unroll.Experiments.Hosting;
 /// <param name="Cpu">The processor's name for itself.</param>
 /// <param name="Cores">Logical cores.</param>
 /// <param name="Kernel">The engine's vectors.</param>
-/// <param name="FmaPeakGflops">The measured peak of one core (<see cref="FmaPeak"/>).</param>
+/// <param name="FmaPeakGflops">The measured peak of one core with its widest vectors, see <see cref="FmaPeak"/>.</param>
 public sealed record Machine(string Cpu, int Cores, KernelKind Kernel, double FmaPeakGflops)
 {
     /// <summary>Looks at this machine; measures its peak.</summary>
-    public static Machine Measure() => new(CpuName(), Environment.ProcessorCount, Engine.Default.Kernel, FmaPeak.MeasureOneCore());
+    public static Machine Measure() => new(CpuName(), Environment.ProcessorCount, Engine.Default.Kernel, FmaPeak.Measure(Engine.WidestKernel));
 
     private static string CpuName()
     {

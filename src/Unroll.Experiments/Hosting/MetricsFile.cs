@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Unroll.Plots;
 
 namespace Unroll.Experiments.Hosting;
 
@@ -66,7 +67,7 @@ public static class MetricsFile
                 ["fmaPeakGflops"] = Number(machine.FmaPeakGflops),
             },
         };
-        OutputFolder.WriteAtomically(path, Encoding.UTF8.GetBytes(root.ToJsonString(s_indented) + "\n"));
+        AtomicFile.Write(path, Encoding.UTF8.GetBytes(root.ToJsonString(s_indented) + "\n"));
     }
 
     private static JsonArray Runs(RecipeMetrics recipe) => new([.. recipe.Runs.Select(run =>

@@ -21,26 +21,4 @@ public static class OutputFolder
             throw new IOException($"Cannot write to the folder '{path}': {exception.Message} Choose another with --out.", exception);
         }
     }
-
-    /// <summary>Writes a file so that it is there complete or not at all.</summary>
-    /// <exception cref="IOException">It cannot be written.</exception>
-    public static void WriteAtomically(string path, ReadOnlySpan<byte> bytes)
-    {
-        var temporary = $"{path}.{Environment.ProcessId}.tmp";
-        try
-        {
-            using (var file = new FileStream(temporary, FileMode.Create, FileAccess.Write))
-            {
-                file.Write(bytes);
-                file.Flush(flushToDisk: true);
-            }
-
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            File.Delete(temporary);
-            throw new IOException($"Cannot write '{path}': {exception.Message} Free some space or choose another folder with --out.", exception);
-        }
-    }
 }

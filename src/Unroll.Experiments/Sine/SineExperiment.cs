@@ -40,13 +40,18 @@ public sealed class SineExperiment
     public required Func<int, RecurrentOptions> Cell { get; init; }
 
     /// <summary>The best way to train that we know.</summary>
-    public required SineRecipe Best { get; init; }
+    public SineRecipe Best { get; init; } =
+        new ClosedLoopRecipe("best", "closed loop, orthogonal start", Initialization.OrthogonalRecurrence);
 
     /// <summary>The way of the textbooks.</summary>
-    public required SineRecipe Classic { get; init; }
+    public SineRecipe Classic { get; init; } = new ClassicRecipe();
 
     /// <summary>The best way with one ingredient changed each, to see what it does. A quick run leaves them out.</summary>
-    public required IReadOnlyList<SineRecipe> Ablations { get; init; }
+    public IReadOnlyList<SineRecipe> Ablations { get; init; } =
+    [
+        new ClosedLoopRecipe("uniform-start", "the same, from PyTorch's start", Initialization.PyTorch),
+        new ClosedLoopRecipe("full-horizon", "the same, all 200 steps at once", Initialization.OrthogonalRecurrence) { FirstHorizon = 200 },
+    ];
 
     /// <summary>Runs the program.</summary>
     /// <param name="args">The command line.</param>
