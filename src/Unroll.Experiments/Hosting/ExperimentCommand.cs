@@ -37,8 +37,8 @@ public sealed class ExperimentCommand
     {
         _name = name;
         _root = new RootCommand(description);
-        _seed = Whole("--seed", "The seed of everything random.", 1L, 0L, uint.MaxValue - (long)MaximumSeeds);
-        _seeds = Whole("--seeds", "How many seeds to run, counted up from --seed.", 1, 1, MaximumSeeds);
+        _seed = Whole<long>("--seed", "The seed of everything random.", 1, 0, uint.MaxValue - MaximumSeeds);
+        _seeds = Whole<int>("--seeds", "How many seeds to run, counted up from --seed.", 1, 1, MaximumSeeds);
         _out = new Option<string>("--out") { Description = "The folder for the results.", HelpName = "DIR", DefaultValueFactory = _ => Path.Combine("results", name) };
         _out.Validators.Add(result =>
         {
@@ -57,19 +57,33 @@ public sealed class ExperimentCommand
         return option;
     }
 
-    /// <summary>An option that takes a whole number within bounds.</summary>
-    public static Option<T> Whole<T>(string name, string description, T defaultValue, T minimum, T maximum)
+    /// <summary>An option that takes a whole number within bounds; 0 when it is left out and has no default.</summary>
+    public static Option<T> Whole<T>(string name, string description, T? defaultValue, T minimum, T maximum)
         where T : struct, IComparable<T>, ISpanParsable<T>
     {
-        var option = new Option<T>(name) { Description = $"{description} {minimum} to {maximum}.", HelpName = "N", DefaultValueFactory = _ => defaultValue };
+        var option = new Option<T>(name) { Description = $"{description} {minimum} to {maximum}.", HelpName = "N" };
+        if (defaultValue is { } value)
+            option.DefaultValueFactory = _ => value;
         option.CustomParser = result =>
         {
             var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-            if (T.TryParse(text, null, out var value) && value.CompareTo(minimum) >= 0 && value.CompareTo(maximum) <= 0)
-                return value;
+            if (T.TryParse(text, null, out var number) && number.CompareTo(minimum) >= 0 && number.CompareTo(maximum) <= 0)
+                return number;
             result.AddError($"Option '{name}' expects a whole number from {minimum} to {maximum}, got '{text}'.");
             return default;
         };
+        return option;
+    }
+
+    /// <summary>An option that takes one of a few words.</summary>
+    public static Option<string> OneOf(string name, string description, params string[] words)
+    {
+        var option = new Option<string>(name) { Description = description, HelpName = string.Join('|', words), DefaultValueFactory = _ => words[0] };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && !words.Contains(result.Tokens[0].Value))
+                result.AddError($"Option '{name}' expects {string.Join(" or ", words.Select(word => $"'{word}'"))}, got '{result.Tokens[0].Value}'.");
+        });
         return option;
     }
 
