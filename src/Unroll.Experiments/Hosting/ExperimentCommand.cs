@@ -24,6 +24,7 @@ public sealed record ExperimentContext(
 public sealed class ExperimentCommand
 {
     private const int MaximumSeeds = 1000;
+    private const int Interrupted = 130;
 
     private readonly string _name;
     private readonly RootCommand _root;
@@ -120,12 +121,12 @@ public sealed class ExperimentCommand
             var context = new ExperimentContext(
                 _name, (uint)parsed.GetValue(_seed), parsed.GetValue(_seeds), parsed.GetValue(_quick), folder, output, cancellation.Token);
             body(context, parsed);
-            return 0;
+            return cancellation.IsCancellationRequested ? Interrupted : 0;
         }
         catch (OperationCanceledException)
         {
-            error.WriteLine("Stopped.");
-            return 130;
+            error.WriteLine("Stopped before the first result; nothing was written.");
+            return Interrupted;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException or TrainingDivergedException)
         {

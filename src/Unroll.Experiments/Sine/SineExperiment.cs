@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using Unroll.Experiments.Baselines;
@@ -97,6 +98,7 @@ public sealed class SineExperiment
                 new("hidden", hidden), new("epochs", main.Epochs), new("seed", context.Seed), new("seeds", context.Seeds),
                 new("quick", context.Quick), new("recipe", main.Name), new("warmUp", SineData.WarmUp), new("horizon", SineData.Horizon),
                 new("period", SineData.Period), new("noise", "0.05·U(−1, 1), MT19937 seed 12"), new("points", data.Noisy.Length),
+                new("stoppedEarly", context.Cancellation.IsCancellationRequested),
             ],
             Metrics(results[0]), [.. results.Skip(1).Select(Metrics)],
             [.. data.Baselines().Select(baseline => KeyValuePair.Create(baseline.Key, data.Error(baseline.Value)))],
@@ -114,8 +116,8 @@ public sealed class SineExperiment
         var jobs = recipes.SelectMany(recipe => context.SeedList.Select(seed => (Recipe: recipe, Seed: seed))).ToArray();
         var runs = new SineRun?[jobs.Length];
         var labels = jobs.Select(job => $"{CellName} {job.Recipe.Name} seed {job.Seed}").ToArray();
-        ProgressBoard.Show(context.Output, labels, board => Parallel.For(
-            0, jobs.Length,
+        ProgressBoard.Show(context.Output, labels, board => Parallel.ForEach(
+            Partitioner.Create(Enumerable.Range(0, jobs.Length), EnumerablePartitionerOptions.NoBuffering), // in order
             new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount },
             index =>
             {
