@@ -7,16 +7,20 @@ namespace Unroll.Formats;
 static class Describe
 {
     const int MaxCharacters = 60;
+    const int MaxMessageCharacters = 400;
     const int MaxDimensions = 8;
     const int MaxItems = 5;
 
+    /// <summary>A message of the runtime's on one line, whatever it quotes from the file.</summary>
+    internal static string Message(Exception exception) => Text(exception.Message.ReplaceLineEndings(" "), MaxMessageCharacters);
+
     /// <summary>The text without control characters and cut to 60 characters.</summary>
-    internal static string Text(string text)
+    internal static string Text(string text, int maxCharacters = MaxCharacters)
     {
         var line = new StringBuilder();
         foreach (var rune in text.EnumerateRunes())
         {
-            if (line.Length >= MaxCharacters)
+            if (line.Length >= maxCharacters)
             {
                 line.Append('…');
                 break;

@@ -77,7 +77,7 @@ public static class ModelFile
         }
         catch (Exception exception) when (exception is JsonException or ArgumentException or OverflowException)
         {
-            throw new ModelFileException(file.FilePath, $"the metadata '{OptionsKey}' does not describe a model: {exception.Message}", exception);
+            throw new ModelFileException(file.FilePath, $"the metadata '{OptionsKey}' does not describe a model: {Describe.Message(exception)}", exception);
         }
 
         var model = new SequenceModel(options, engine);
