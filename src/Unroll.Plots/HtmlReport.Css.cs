@@ -32,10 +32,10 @@ public sealed partial class HtmlReport
         pre code { background: none; border: 0; padding: 0; font-size: inherit; }
         .note { border-left: 3px solid var(--accent); background: var(--wash); padding: 0.9rem 1.25rem; margin: 1.6rem 0; border-radius: 0 0.4rem 0.4rem 0; }
         .note p:last-child, details p:last-child { margin-bottom: 0; }
-        .settings { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(19rem, 100%), 1fr)); gap: 0 2.5rem; margin: 1.4rem 0 1.8rem; font-size: 0.97rem; }
-        .settings div { display: flex; justify-content: space-between; gap: 1.25rem; padding: 0.42rem 0; border-bottom: 1px solid var(--line); }
+        .settings { margin: 1.4rem 0 1.8rem; max-width: 46rem; font-size: 0.97rem; }
+        .settings div { display: grid; grid-template-columns: minmax(6rem, 11rem) 1fr; gap: 1.25rem; padding: 0.42rem 0; border-bottom: 1px solid var(--line); }
         dt { color: var(--soft); }
-        dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; min-width: 0; overflow-wrap: anywhere; }
+        dd { margin: 0; font-variant-numeric: tabular-nums; min-width: 0; overflow-wrap: anywhere; }
         .table { overflow-x: auto; margin: 1.6rem 0 2rem; }
         table { border-collapse: collapse; min-width: 100%; font-size: 0.97rem; line-height: 1.45; font-variant-numeric: tabular-nums lining-nums; border-top: 2px solid var(--ink); border-bottom: 1px solid var(--ink); }
         th, td { text-align: left; padding: 0.5rem 0.9rem; vertical-align: top; }
@@ -43,6 +43,7 @@ public sealed partial class HtmlReport
         td { border-bottom: 1px solid var(--line); }
         tbody tr:last-child td { border-bottom: 0; }
         td:not(.number) { min-width: 7rem; }
+        td:first-child:not(.number) { min-width: 12rem; }
         .number { text-align: right; white-space: nowrap; }
         .highlighted td { background: var(--stress); font-weight: 600; }
         figure { margin: 2rem 0 2.5rem; }
