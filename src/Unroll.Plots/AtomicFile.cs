@@ -29,7 +29,7 @@ public static class AtomicFile
         }
     }
 
-    private static void Discard(string? temporary)
+    static void Discard(string? temporary)
     {
         try
         {

@@ -5,7 +5,7 @@ using ScottPlot.TickGenerators;
 namespace Unroll.Plots;
 
 /// <summary>Tick positions and number texts, the same in every culture.</summary>
-internal static class AxisTicks
+static class AxisTicks
 {
     /// <summary>Round numbers on a linear axis.</summary>
     public static ITickGenerator Linear(float minimumSpacing) =>
@@ -91,7 +91,7 @@ internal static class AxisTicks
         return text.Replace('-', '\u2212').Replace("e\u2212", "e-", StringComparison.Ordinal);
     }
 
-    private static IEnumerable<double> RoundNumbers(double min, double max)
+    static IEnumerable<double> RoundNumbers(double min, double max)
     {
         var rough = (max - min) / 4;
         var unit = Math.Pow(10, Math.Floor(Math.Log10(rough)));

@@ -1,7 +1,7 @@
 namespace Unroll.Plots;
 
 /// <summary>Rejects charts that cannot be drawn, with the chart, the series and the offending value in the message.</summary>
-internal static class ChartChecks
+static class ChartChecks
 {
     public static void Check(Chart chart)
     {
@@ -15,7 +15,7 @@ internal static class ChartChecks
         }
     }
 
-    private static void Check(LineChart chart)
+    static void Check(LineChart chart)
     {
         if (chart.Series is null || chart.Series.Count == 0)
             throw Bad(chart, "has no series; give it at least one.");
@@ -29,7 +29,7 @@ internal static class ChartChecks
             Check(chart, $"horizontal marker \"{marker.Label}\"", "position", marker.Position, positive: chart.LogY);
     }
 
-    private static void Check(LineChart chart, Series series)
+    static void Check(LineChart chart, Series series)
     {
         if (series is null)
             throw Bad(chart, "contains a series that is null.");
@@ -52,7 +52,7 @@ internal static class ChartChecks
         Check(chart, name, "Upper", series.Upper, series.X.Count, chart.LogY);
     }
 
-    private static void Check(BarChart chart)
+    static void Check(BarChart chart)
     {
         if (chart.Labels is null || chart.Values is null || chart.Values.Count == 0)
             throw Bad(chart, "has no bars; give it at least one label and value.");
@@ -61,7 +61,7 @@ internal static class ChartChecks
         Check(chart, "bars", "Values", chart.Values, positive: false);
     }
 
-    private static void Check(HeatMap chart)
+    static void Check(HeatMap chart)
     {
         if (chart.Values is null || chart.Values.Length == 0)
             throw Bad(chart, "has an empty matrix; give it at least one row and one column.");
@@ -80,7 +80,7 @@ internal static class ChartChecks
         }
     }
 
-    private static void Check(Chart chart, string name, string what, IReadOnlyList<double>? values, int count, bool positive)
+    static void Check(Chart chart, string name, string what, IReadOnlyList<double>? values, int count, bool positive)
     {
         if (values is null)
             return;
@@ -89,7 +89,7 @@ internal static class ChartChecks
         Check(chart, name, what, values, positive);
     }
 
-    private static void Check(Chart chart, string name, string what, IReadOnlyList<double> values, bool positive)
+    static void Check(Chart chart, string name, string what, IReadOnlyList<double> values, bool positive)
     {
         for (var i = 0; i < values.Count; i++)
         {
@@ -98,7 +98,7 @@ internal static class ChartChecks
         }
     }
 
-    private static void Check(Chart chart, string name, string what, double value, bool positive)
+    static void Check(Chart chart, string name, string what, double value, bool positive)
     {
         if (!double.IsFinite(value))
             throw Bad(chart, $"{name}: {what} is {Text(value)}; every value must be finite.");
@@ -106,7 +106,7 @@ internal static class ChartChecks
             throw Bad(chart, $"{name}: {what} is {Text(value)}; a logarithmic axis needs values above 0. Clip the values or set LogY = false.");
     }
 
-    private static void Check(Chart chart, string name, (double Min, double Max)? range, bool positive)
+    static void Check(Chart chart, string name, (double Min, double Max)? range, bool positive)
     {
         if (range is not { } r)
             return;
@@ -116,11 +116,11 @@ internal static class ChartChecks
             throw Bad(chart, $"{name} runs from {Text(r.Min)} to {Text(r.Max)}; Min must be below Max.");
     }
 
-    private static ArgumentException Bad(Chart chart, string message)
+    static ArgumentException Bad(Chart chart, string message)
     {
         var separator = message.StartsWith("has ", StringComparison.Ordinal) || message.StartsWith("contains ", StringComparison.Ordinal) ? " " : ": ";
         return new ArgumentException($"Chart \"{chart.Title}\"{separator}{message}");
     }
 
-    private static string Text(double value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    static string Text(double value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }

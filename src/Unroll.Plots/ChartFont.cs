@@ -4,20 +4,20 @@ using SkiaSharp;
 namespace Unroll.Plots;
 
 /// <summary>The one font of all charts, embedded in the assembly so that labels appear on machines without fonts.</summary>
-internal sealed class ChartFont : IFontResolver
+sealed class ChartFont : IFontResolver
 {
     /// <summary>The family name of the embedded font.</summary>
     public const string Family = "Unroll Sans";
 
-    private const string Resource = "UnrollSans-Regular.ttf";
+    const string Resource = "UnrollSans-Regular.ttf";
 
-    private static readonly Lazy<byte[]> s_bytes = new(ReadBytes);
-    private static readonly Lazy<bool> s_registered = new(Register);
+    static readonly Lazy<byte[]> s_bytes = new(ReadBytes);
+    static readonly Lazy<bool> s_registered = new(Register);
 
     // Kept for the life of the process: ScottPlot caches the typeface.
-    private readonly SKTypeface _typeface;
+    readonly SKTypeface _typeface;
 
-    private ChartFont(SKTypeface typeface) => _typeface = typeface;
+    ChartFont(SKTypeface typeface) => _typeface = typeface;
 
     /// <summary>The font file.</summary>
     public static byte[] Bytes => s_bytes.Value;
@@ -33,7 +33,7 @@ internal sealed class ChartFont : IFontResolver
     public SKTypeface? CreateTypeface(string fontName, bool bold, bool italic) =>
         fontName == Family ? _typeface : null;
 
-    private static bool Register()
+    static bool Register()
     {
         var typeface = SKTypeface.FromStream(new MemoryStream(Bytes))
             ?? throw new InvalidOperationException($"The embedded font {Resource} could not be read; the assembly is damaged. Build it again.");
@@ -41,7 +41,7 @@ internal sealed class ChartFont : IFontResolver
         return true;
     }
 
-    private static byte[] ReadBytes()
+    static byte[] ReadBytes()
     {
         using var stream = typeof(ChartFont).Assembly.GetManifestResourceStream(Resource)
             ?? throw new InvalidOperationException($"The assembly lacks the embedded font {Resource}. Build it again.");

@@ -7,11 +7,11 @@ namespace Unroll.Plots;
 public static class ChartRenderer
 {
     // All sizes in the builder are for a chart of 800 x 450; larger pictures scale everything.
-    private const double BaseWidth = 800;
-    private const double BaseHeight = 450;
+    const double BaseWidth = 800;
+    const double BaseHeight = 450;
 
     // ScottPlot keeps its fonts in static tables that are not safe for several threads.
-    private static readonly Lock s_lock = new();
+    static readonly Lock s_lock = new();
 
     /// <summary>
     /// Writes the chart as a PNG file, creating its folder. The file appears whole or not at all.
@@ -55,7 +55,7 @@ public static class ChartRenderer
         }
     }
 
-    private static void Check(Chart chart, int width, int height)
+    static void Check(Chart chart, int width, int height)
     {
         ChartChecks.Check(chart);
         if (width < 200 || height < 150)

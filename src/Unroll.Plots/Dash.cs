@@ -9,7 +9,7 @@ namespace Unroll.Plots;
 /// So an SVG is drawn with solid lines whose width is a little odd, and <see cref="Restore"/> turns the oddness into
 /// the attribute. Widths of charts are multiples of a quarter.
 /// </remarks>
-internal sealed record Dash(LinePattern Pattern, string Array, float Mark)
+sealed record Dash(LinePattern Pattern, string Array, float Mark)
 {
     public static Dash Dashes { get; } = new(new LinePattern([6, 4], 0, "Dashes"), "6 4", 1f / 512);
 

@@ -2,7 +2,7 @@ namespace Unroll.Plots;
 
 public sealed partial class HtmlReport
 {
-    private const string Css = """
+    const string Css = """
         :root {
           --paper: #ffffff; --ink: #1f2328; --soft: #59636e; --line: #d5dae0; --wash: #f5f7f9;
           --accent: #0072b2; --stress: #e4f1f9; --card: #ffffff;

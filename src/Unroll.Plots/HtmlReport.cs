@@ -11,11 +11,11 @@ namespace Unroll.Plots;
 /// </summary>
 public sealed partial class HtmlReport
 {
-    private readonly string _title;
-    private readonly string? _subtitle;
-    private readonly StringBuilder _body = new();
-    private int _sectionCount;
-    private int _figureCount;
+    readonly string _title;
+    readonly string? _subtitle;
+    readonly StringBuilder _body = new();
+    int _sectionCount;
+    int _figureCount;
 
     /// <summary>An empty report.</summary>
     /// <param name="title">The heading of the page.</param>
@@ -157,13 +157,13 @@ public sealed partial class HtmlReport
             """;
     }
 
-    private HtmlReport Add(string html)
+    HtmlReport Add(string html)
     {
         _body.Append(html).Append('\n');
         return this;
     }
 
-    private static string Paragraphs(string text)
+    static string Paragraphs(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         var parts = BlankLine().Split(text.Trim()).Select(part => $"<p>{Inline(part)}</p>");
@@ -171,7 +171,7 @@ public sealed partial class HtmlReport
     }
 
     /// <summary>Escapes the text, then turns `code` and **bold** into elements; stars inside code stay stars.</summary>
-    private static string Inline(string text)
+    static string Inline(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         return Bold(Escape(text));
@@ -182,7 +182,7 @@ public sealed partial class HtmlReport
                 : $"<strong>{Bold(match.Groups["bold"].Value)}</strong>");
     }
 
-    private static string Escape(string text) => text
+    static string Escape(string text) => text
         .Replace("&", "&amp;", StringComparison.Ordinal)
         .Replace("<", "&lt;", StringComparison.Ordinal)
         .Replace(">", "&gt;", StringComparison.Ordinal)

@@ -6,14 +6,14 @@ namespace Unroll.Plots;
 /// Okabe and Ito's colours, which stay apart for colour-blind readers, without the yellow that vanishes on white;
 /// and the two colour maps built on them.
 /// </summary>
-internal static class Palette
+static class Palette
 {
     public static readonly Color Ink = Color.FromHex("#1f2328");
     public static readonly Color Axis = Color.FromHex("#6b7280");
     public static readonly Color Grid = Color.FromHex("#e5e7eb");
     public static readonly Color Marker = Color.FromHex("#4b5563");
 
-    private static readonly Color[] s_colors =
+    static readonly Color[] s_colors =
     [
         Color.FromHex("#0072b2"), // blue
         Color.FromHex("#d55e00"), // vermillion
@@ -33,9 +33,9 @@ internal static class Palette
     public static IColormap Diverging { get; } = new Stops("Diverging", "#084f7d", "#66a9d1", "#f7f7f7", "#eda26b", "#9c4400");
 
     /// <summary>Straight lines between equally spaced colours.</summary>
-    private sealed class Stops(string name, params string[] stops) : IColormap
+    sealed class Stops(string name, params string[] stops) : IColormap
     {
-        private readonly Color[] _stops = [.. stops.Select(Color.FromHex)];
+        readonly Color[] _stops = [.. stops.Select(Color.FromHex)];
 
         public string Name => name;
 

@@ -4,14 +4,14 @@ using ScottPlot.Plottables;
 namespace Unroll.Plots;
 
 /// <summary>Turns a chart description into a ScottPlot figure.</summary>
-internal static class PlotBuilder
+static class PlotBuilder
 {
-    private const float TitleSize = 16;
-    private const float LabelSize = 13;
-    private const float TickSize = 12;
+    const float TitleSize = 16;
+    const float LabelSize = 13;
+    const float TickSize = 12;
 
     // Average advance of the embedded font in units of its size, for layout that happens before drawing.
-    private const double CharacterWidth = 0.58;
+    const double CharacterWidth = 0.58;
 
     public static Plot Build(Chart chart, double width, double height, bool svg)
     {
@@ -27,7 +27,7 @@ internal static class PlotBuilder
         return plot;
     }
 
-    private static void Style(Plot plot, Chart chart)
+    static void Style(Plot plot, Chart chart)
     {
         plot.FigureBackground.Color = Colors.White;
         plot.DataBackground.Color = Colors.White;
@@ -50,7 +50,7 @@ internal static class PlotBuilder
         }
     }
 
-    private static void Style(IAxis axis)
+    static void Style(IAxis axis)
     {
         Style(axis.Label, LabelSize, Palette.Ink);
         Style(axis.TickLabelStyle, TickSize, Palette.Ink);
@@ -62,7 +62,7 @@ internal static class PlotBuilder
         axis.MinorTickStyle.Width = 0.6f;
     }
 
-    private static void Style(LabelStyle style, float size, Color color)
+    static void Style(LabelStyle style, float size, Color color)
     {
         style.FontName = ChartFont.Family;
         style.FontSize = size;
@@ -70,7 +70,7 @@ internal static class PlotBuilder
         style.Bold = false;
     }
 
-    private static void AddLines(Plot plot, LineChart chart, double width, double height, bool svg)
+    static void AddLines(Plot plot, LineChart chart, double width, double height, bool svg)
     {
         var limits = Limits(chart);
         plot.Axes.SetLimits(limits.Left, limits.Right, limits.Bottom, limits.Top);
@@ -90,9 +90,9 @@ internal static class PlotBuilder
         AddLegend(plot, chart, width, svg);
     }
 
-    private static Color ColorOf(Series series, int position) => Palette.Of(series.Color ?? position);
+    static Color ColorOf(Series series, int position) => Palette.Of(series.Color ?? position);
 
-    private static void AddBand(Plot plot, Series series, Color color, bool log)
+    static void AddBand(Plot plot, Series series, Color color, bool log)
     {
         if (series.Lower is null || series.Upper is null)
             return;
@@ -102,7 +102,7 @@ internal static class PlotBuilder
         band.MarkerSize = 0;
     }
 
-    private static void AddSeries(Plot plot, Series series, Color color, bool log, bool svg)
+    static void AddSeries(Plot plot, Series series, Color color, bool log, bool svg)
     {
         var scatter = plot.Add.Scatter(Copy(series.X), Scaled(series.Y, log));
         scatter.Color = color.WithOpacity(series.Opacity);
@@ -122,7 +122,7 @@ internal static class PlotBuilder
         }
     }
 
-    private static void AddHorizontal(Plot plot, Marker marker, bool log, CoordinateRect limits, bool svg)
+    static void AddHorizontal(Plot plot, Marker marker, bool log, CoordinateRect limits, bool svg)
     {
         var y = log ? Math.Log10(marker.Position) : marker.Position;
         var line = plot.Add.HorizontalLine(y);
@@ -132,7 +132,7 @@ internal static class PlotBuilder
             AddNote(plot, marker.Label, limits.Right, y, Alignment.LowerRight, -4, -2);
     }
 
-    private static void AddVerticals(Plot plot, IReadOnlyList<Marker> markers, CoordinateRect limits, double width, double height, bool svg)
+    static void AddVerticals(Plot plot, IReadOnlyList<Marker> markers, CoordinateRect limits, double width, double height, bool svg)
     {
         // Labels hang from the top of their lines; one that would run into an earlier one moves a line down.
         var perUnit = Math.Max(1, width - 90) / limits.Width;
@@ -164,7 +164,7 @@ internal static class PlotBuilder
         }
     }
 
-    private static void AddNote(Plot plot, string text, double x, double y, Alignment alignment, float offsetX, float offsetY)
+    static void AddNote(Plot plot, string text, double x, double y, Alignment alignment, float offsetX, float offsetY)
     {
         if (string.IsNullOrEmpty(text))
             return;
@@ -177,7 +177,7 @@ internal static class PlotBuilder
         note.OffsetY = offsetY;
     }
 
-    private static void AddLegend(Plot plot, LineChart chart, double width, bool svg)
+    static void AddLegend(Plot plot, LineChart chart, double width, bool svg)
     {
         var items = chart.Series
             .Select((series, i) => (Series: series, Color: ColorOf(series, i)))
@@ -211,7 +211,7 @@ internal static class PlotBuilder
         panel.Padding = fits ? new PixelPadding(0) : new PixelPadding(10, 0, 0, 0);
     }
 
-    private static LegendItem LegendItem(Series series, Color color, bool svg)
+    static LegendItem LegendItem(Series series, Color color, bool svg)
     {
         var item = new LegendItem { LabelText = series.Name };
         Style(item.LabelStyle, TickSize, Palette.Ink);
@@ -236,7 +236,7 @@ internal static class PlotBuilder
     }
 
     /// <summary>The axis limits in axis coordinates, which are log10 of the data on a logarithmic axis.</summary>
-    private static CoordinateRect Limits(LineChart chart)
+    static CoordinateRect Limits(LineChart chart)
     {
         var (left, right) = chart.XRange ?? Padded(
             chart.Series.SelectMany(s => s.X).Concat(chart.VerticalMarkers.Select(m => m.Position)), 0.02);
@@ -254,7 +254,7 @@ internal static class PlotBuilder
         return new(left, right, bottom, top);
     }
 
-    private static IEnumerable<double> Visible(Series series, double left, double right)
+    static IEnumerable<double> Visible(Series series, double left, double right)
     {
         for (var i = 0; i < series.X.Count; i++)
         {
@@ -269,7 +269,7 @@ internal static class PlotBuilder
         }
     }
 
-    private static (double Min, double Max) Padded(IEnumerable<double> values, double share)
+    static (double Min, double Max) Padded(IEnumerable<double> values, double share)
     {
         var (min, max) = (double.PositiveInfinity, double.NegativeInfinity);
         foreach (var value in values)
@@ -282,12 +282,12 @@ internal static class PlotBuilder
         return (min - margin, max + margin);
     }
 
-    private static double[] Copy(IReadOnlyList<double> values) => [.. values];
+    static double[] Copy(IReadOnlyList<double> values) => [.. values];
 
-    private static double[] Scaled(IReadOnlyList<double> values, bool log) =>
+    static double[] Scaled(IReadOnlyList<double> values, bool log) =>
         log ? [.. values.Select(Math.Log10)] : [.. values];
 
-    private static void AddBars(Plot plot, BarChart chart, double width)
+    static void AddBars(Plot plot, BarChart chart, double width)
     {
         var count = chart.Values.Count;
         var slot = (width - 90) / count;
@@ -323,7 +323,7 @@ internal static class PlotBuilder
     }
 
     /// <summary>Names along the bottom axis: upright where they fit side by side, else slanted, thinned out when there are very many.</summary>
-    private static void NameBottom(Plot plot, Chart chart, IReadOnlyList<string> labels, int count, double slot, double width)
+    static void NameBottom(Plot plot, Chart chart, IReadOnlyList<string> labels, int count, double slot, double width)
     {
         var longest = labels.Count == 0 ? $"{count - 1}".Length : labels.Max(label => label.Length);
         var length = longest * CharacterWidth * TickSize;
@@ -350,7 +350,7 @@ internal static class PlotBuilder
         bottom.MajorTickStyle.Length = 0;
     }
 
-    private static void AddHeatMap(Plot plot, HeatMap chart, double width, double height)
+    static void AddHeatMap(Plot plot, HeatMap chart, double width, double height)
     {
         var (rows, columns) = (chart.Values.GetLength(0), chart.Values.GetLength(1));
         var (min, max) = (double.PositiveInfinity, double.NegativeInfinity);
@@ -394,7 +394,7 @@ internal static class PlotBuilder
         plot.HideLegend();
     }
 
-    private static void AddCellValues(Plot plot, HeatMap chart, Heatmap map, double cellWidth, double cellHeight, double min, double max)
+    static void AddCellValues(Plot plot, HeatMap chart, Heatmap map, double cellWidth, double cellHeight, double min, double max)
     {
         var (rows, columns) = (chart.Values.GetLength(0), chart.Values.GetLength(1));
         var longest = chart.Values.Cast<double>().Max(value => AxisTicks.Value(value).Length);
@@ -416,5 +416,5 @@ internal static class PlotBuilder
     }
 
     // Perceived brightness by ITU-R BT.601.
-    private static double Brightness(Color color) => (0.299 * color.R + 0.587 * color.G + 0.114 * color.B) / 255;
+    static double Brightness(Color color) => (0.299 * color.R + 0.587 * color.G + 0.114 * color.B) / 255;
 }

@@ -4,9 +4,9 @@ using System.Xml.Linq;
 namespace Unroll.Plots;
 
 /// <summary>Small repairs of the SVG that the drawing library writes.</summary>
-internal static class SvgText
+static class SvgText
 {
-    private static readonly XNamespace s_svg = "http://www.w3.org/2000/svg";
+    static readonly XNamespace s_svg = "http://www.w3.org/2000/svg";
 
     /// <summary>Adds the view box, a text for screen readers and fall-back fonts, and drops the XML declaration.</summary>
     public static string Tidy(string xml, string title, int width, int height)

@@ -3,11 +3,11 @@ using Unroll.Numerics;
 namespace Unroll.Tests;
 
 /// <summary>One single-threaded engine per kernel; those wider than the machine run in software, at the same bits.</summary>
-internal static class Kernels
+static class Kernels
 {
     public static readonly KernelKind[] All = Enum.GetValues<KernelKind>();
 
-    private static readonly Dictionary<KernelKind, Engine> s_engines = All.ToDictionary(kernel => kernel, kernel => new Engine(1, kernel));
+    static readonly Dictionary<KernelKind, Engine> s_engines = All.ToDictionary(kernel => kernel, kernel => new Engine(1, kernel));
 
     public static Engine Engine(KernelKind kernel) => s_engines[kernel];
 

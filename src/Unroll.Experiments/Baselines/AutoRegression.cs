@@ -3,9 +3,9 @@ namespace Unroll.Experiments.Baselines;
 /// <summary>A linear autoregressive model AR(p): x_t = c + Σ a_k·x_{t−k}, fitted by least squares.</summary>
 public sealed class AutoRegression
 {
-    private readonly double[] _coefficients;
+    readonly double[] _coefficients;
 
-    private AutoRegression(double[] coefficients) => _coefficients = coefficients;
+    AutoRegression(double[] coefficients) => _coefficients = coefficients;
 
     /// <summary>p, the values looked back on.</summary>
     public int Order => _coefficients.Length - 1;

@@ -35,7 +35,7 @@ public static class LeastSquares
         return x;
     }
 
-    private static double Length(double[,] a, int column)
+    static double Length(double[,] a, int column)
     {
         var square = 0.0;
         for (var row = 0; row < a.GetLength(0); row++)
@@ -44,7 +44,7 @@ public static class LeastSquares
     }
 
     /// <summary>Clears column k below the diagonal (Golub and Van Loan, Matrix Computations, 5.2.1).</summary>
-    private static void Reflect(double[,] r, double[] y, int k)
+    static void Reflect(double[,] r, double[] y, int k)
     {
         int rows = r.GetLength(0), columns = r.GetLength(1);
         var norm = 0.0;

@@ -48,7 +48,7 @@ public sealed record SineFit(double AngularFrequency, double Sine, double Cosine
             (float)((Sine * Math.Sin(AngularFrequency * t)) + (Cosine * Math.Cos(AngularFrequency * t)) + Offset)),
     ];
 
-    private static (SineFit Fit, double Error) Solve(float[] series, int start, double omega)
+    static (SineFit Fit, double Error) Solve(float[] series, int start, double omega)
     {
         var a = new double[series.Length, 3];
         var b = new double[series.Length];
@@ -69,7 +69,7 @@ public sealed record SineFit(double AngularFrequency, double Sine, double Cosine
     }
 
     /// <summary>Golden-section search of a function with one minimum in [low, high].</summary>
-    private static double Minimise(Func<double, double> function, double low, double high)
+    static double Minimise(Func<double, double> function, double low, double high)
     {
         var ratio = (Math.Sqrt(5) - 1) / 2;
         double x1 = high - (ratio * (high - low)), x2 = low + (ratio * (high - low));

@@ -3,7 +3,7 @@ namespace Unroll.Experiments.Baselines;
 /// <summary>The spectral radius of a matrix: the largest modulus of its eigenvalues.</summary>
 public static class SpectralRadius
 {
-    private const int Squarings = 12;
+    const int Squarings = 12;
 
     /// <summary>ρ(A) = lim ‖Aᵏ‖^(1/k) (Gelfand), at k = 2¹² by repeated squaring with rescaling.</summary>
     /// <param name="matrix">A [n, n], row-major.</param>
@@ -30,7 +30,7 @@ public static class SpectralRadius
     }
 
     /// <summary>Divides by the Frobenius norm and returns its logarithm.</summary>
-    private static double Rescale(double[] matrix)
+    static double Rescale(double[] matrix)
     {
         var norm = Math.Sqrt(matrix.Sum(value => value * value));
         if (norm == 0)
@@ -40,7 +40,7 @@ public static class SpectralRadius
         return Math.Log(norm);
     }
 
-    private static double[] Square(double[] a, int n)
+    static double[] Square(double[] a, int n)
     {
         var result = new double[n * n];
         for (var i = 0; i < n; i++)

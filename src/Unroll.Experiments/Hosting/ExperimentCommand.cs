@@ -23,15 +23,15 @@ public sealed record ExperimentContext(
 /// <remarks>Exit code 0: done. 1: something failed while running. 2: the command line is wrong. 130: Ctrl+C.</remarks>
 public sealed class ExperimentCommand
 {
-    private const int MaximumSeeds = 1000;
-    private const int Interrupted = 130;
+    const int MaximumSeeds = 1000;
+    const int Interrupted = 130;
 
-    private readonly string _name;
-    private readonly RootCommand _root;
-    private readonly Option<long> _seed;
-    private readonly Option<int> _seeds;
-    private readonly Option<bool> _quick = new("--quick") { Description = "A few seconds only: fewer updates." };
-    private readonly Option<string> _out;
+    readonly string _name;
+    readonly RootCommand _root;
+    readonly Option<long> _seed;
+    readonly Option<int> _seeds;
+    readonly Option<bool> _quick = new("--quick") { Description = "A few seconds only: fewer updates." };
+    readonly Option<string> _out;
 
     /// <summary>Makes the command of the experiment <paramref name="name"/>.</summary>
     public ExperimentCommand(string name, string description)
@@ -135,5 +135,5 @@ public sealed class ExperimentCommand
         }
     }
 
-    private static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
+    static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
 }

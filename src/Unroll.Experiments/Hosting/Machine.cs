@@ -13,7 +13,7 @@ public sealed record Machine(string Cpu, int Cores, KernelKind Kernel, double Fm
     /// <summary>Looks at this machine; measures its peak.</summary>
     public static Machine Measure() => new(CpuName(), Environment.ProcessorCount, Engine.Default.Kernel, FmaPeak.Measure(Engine.WidestKernel));
 
-    private static string CpuName()
+    static string CpuName()
     {
         if (OperatingSystem.IsLinux() && File.Exists("/proc/cpuinfo"))
         {

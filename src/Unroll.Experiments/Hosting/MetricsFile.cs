@@ -27,7 +27,7 @@ public sealed record RecipeMetrics(string Recipe, IReadOnlyList<RunMetrics> Runs
 /// <summary>The results of an experiment as <c>metrics.json</c>: the same form for all of them.</summary>
 public static class MetricsFile
 {
-    private static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
+    static readonly JsonSerializerOptions s_indented = new() { WriteIndented = true };
 
     /// <summary>Writes the file, complete or not at all.</summary>
     /// <param name="path">The file.</param>
@@ -70,7 +70,7 @@ public static class MetricsFile
         AtomicFile.Write(path, Encoding.UTF8.GetBytes(root.ToJsonString(s_indented) + "\n"));
     }
 
-    private static JsonArray Runs(RecipeMetrics recipe) => new([.. recipe.Runs.Select(run =>
+    static JsonArray Runs(RecipeMetrics recipe) => new([.. recipe.Runs.Select(run =>
     {
         var node = new JsonObject { ["seed"] = run.Seed };
         foreach (var (name, value) in run.Metrics)
@@ -79,7 +79,7 @@ public static class MetricsFile
         return (JsonNode)node;
     })]);
 
-    private static JsonObject SummaryOf(RecipeMetrics recipe) => new(recipe.Summarise().Select(summary => KeyValuePair.Create(
+    static JsonObject SummaryOf(RecipeMetrics recipe) => new(recipe.Summarise().Select(summary => KeyValuePair.Create(
         summary.Key,
         (JsonNode?)new JsonObject
         {
@@ -90,5 +90,5 @@ public static class MetricsFile
         })));
 
     // JSON has no NaN; a metric that could not be computed is null.
-    private static JsonValue? Number(double value) => double.IsFinite(value) ? JsonValue.Create(Math.Round(value, 9)) : null;
+    static JsonValue? Number(double value) => double.IsFinite(value) ? JsonValue.Create(Math.Round(value, 9)) : null;
 }

@@ -5,12 +5,12 @@ namespace Unroll.Experiments.Hosting;
 /// <summary>Shows how far several runs are: bars on a terminal, a plain line at every quarter where output is redirected.</summary>
 public sealed class ProgressBoard
 {
-    private readonly TextWriter _output;
-    private readonly string[] _labels;
-    private readonly int[] _quarters;
-    private readonly ProgressTask[]? _bars;
+    readonly TextWriter _output;
+    readonly string[] _labels;
+    readonly int[] _quarters;
+    readonly ProgressTask[]? _bars;
 
-    private ProgressBoard(TextWriter output, string[] labels, ProgressTask[]? bars)
+    ProgressBoard(TextWriter output, string[] labels, ProgressTask[]? bars)
     {
         (_output, _labels, _bars) = (output, labels, bars);
         _quarters = new int[labels.Length];

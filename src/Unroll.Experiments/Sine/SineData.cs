@@ -17,9 +17,9 @@ public sealed class SineData
     /// <summary>The period, in steps. No model is told it.</summary>
     public const int Period = 100;
 
-    private const int Length = 251;
-    private const uint NoiseSeed = 12;
-    private const double Noise = 0.05;
+    const int Length = 251;
+    const uint NoiseSeed = 12;
+    const double Noise = 0.05;
 
     /// <summary>Draws the noise and cuts the data in two: 90 % to train on, 10 % to watch.</summary>
     public SineData()
@@ -58,7 +58,7 @@ public sealed class SineData
     public double Error(float[] continuation) => Statistics.RootMeanSquareError(continuation, Target);
 
     /// <summary>The last 100 noisy values, in phase, over and over.</summary>
-    private float[] RepeatLastPeriod()
+    float[] RepeatLastPeriod()
     {
         var start = Length - Period;
         return [.. Enumerable.Range(WarmUp, Horizon).Select(t => Noisy[start + (((t - start) % Period) + Period) % Period])];

@@ -12,11 +12,11 @@ using Unroll.Training;
 namespace Unroll.Experiments.Sine;
 
 /// <summary>One trained model and its continuation of the wave.</summary>
-internal sealed record SineRun(
+sealed record SineRun(
     SineRecipe Recipe, uint Seed, SequenceModel Model, double StartRadius, TrainingHistory History, double TrainSeconds, float[] Continuation, double Error, SineFit Fit);
 
 /// <summary>All runs of one recipe.</summary>
-internal sealed record SineResult(SineRecipe Recipe, IReadOnlyList<SineRun> Runs)
+sealed record SineResult(SineRecipe Recipe, IReadOnlyList<SineRun> Runs)
 {
     /// <summary>The run whose error is the (lower) median.</summary>
     public SineRun Typical => Runs.OrderBy(run => run.Error).ElementAt((Runs.Count - 1) / 2);
@@ -25,7 +25,7 @@ internal sealed record SineResult(SineRecipe Recipe, IReadOnlyList<SineRun> Runs
 /// <summary>Experiments 1, 2 and 4: a cell learns 251 points of a noisy sine and continues the wave on its own.</summary>
 public sealed class SineExperiment
 {
-    private const int QuickDivisor = 5;
+    const int QuickDivisor = 5;
 
     /// <summary>The name: of the program, of the results' folder.</summary>
     public required string Name { get; init; }
@@ -70,7 +70,7 @@ public sealed class SineExperiment
             output, error);
     }
 
-    private void Execute(ExperimentContext context, int hidden, int epochs, string recipeName)
+    void Execute(ExperimentContext context, int hidden, int epochs, string recipeName)
     {
         var clock = Stopwatch.GetTimestamp();
         var machine = Machine.Measure();
@@ -107,11 +107,11 @@ public sealed class SineExperiment
         output.WriteLine($"Wrote {Path.Combine(context.Folder, "report.html")}, its pictures, metrics.json and model.safetensors in {Stopwatch.GetElapsedTime(clock).TotalSeconds:F0} s.");
     }
 
-    private static SineRecipe Scaled(SineRecipe recipe, ExperimentContext context, int epochs) =>
+    static SineRecipe Scaled(SineRecipe recipe, ExperimentContext context, int epochs) =>
         epochs > 0 ? recipe with { Epochs = epochs } : context.Quick ? recipe with { Epochs = recipe.Epochs / QuickDivisor } : recipe;
 
     /// <summary>Every recipe on every seed, as many at a time as there are cores, each on one thread.</summary>
-    private List<SineResult> RunAll(ExperimentContext context, SineRecipe[] recipes, int hidden, SineData data)
+    List<SineResult> RunAll(ExperimentContext context, SineRecipe[] recipes, int hidden, SineData data)
     {
         var jobs = recipes.SelectMany(recipe => context.SeedList.Select(seed => (Recipe: recipe, Seed: seed))).ToArray();
         var runs = new SineRun?[jobs.Length];
@@ -137,7 +137,7 @@ public sealed class SineExperiment
         return results;
     }
 
-    private SineRun? RunOne(
+    SineRun? RunOne(
         SineRecipe recipe, uint seed, int hidden, SineData data, ExperimentContext context, Action<double, string> report)
     {
         using var engine = new Engine(threads: 1);
@@ -160,13 +160,13 @@ public sealed class SineExperiment
     }
 
     /// <summary>The spectral radius of the first gate's recurrent matrix.</summary>
-    private static double StartRadius(SequenceModel model, int hidden)
+    static double StartRadius(SequenceModel model, int hidden)
     {
         var weights = model.Parameters.ValuesOf(model.Parameters.Find(0, ParameterRole.WeightHh));
         return SpectralRadius.Of(weights[..(hidden * hidden)], hidden);
     }
 
-    private static RecipeMetrics Metrics(SineResult result) => new(result.Recipe.Name,
+    static RecipeMetrics Metrics(SineResult result) => new(result.Recipe.Name,
     [
         .. result.Runs.Select(run => new RunMetrics(
             run.Seed,
@@ -180,5 +180,5 @@ public sealed class SineExperiment
             run.TrainSeconds)),
     ]);
 
-    private static string Plural(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
+    static string Plural(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
 }

@@ -45,8 +45,8 @@ public abstract record SineRecipe
 /// </summary>
 public sealed record ClassicRecipe : SineRecipe
 {
-    private const int BatchSize = 10;
-    private const double LearningRate = 0.001;
+    const int BatchSize = 10;
+    const double LearningRate = 0.001;
 
     /// <summary>The recipe with its 500 epochs.</summary>
     public ClassicRecipe()
@@ -89,17 +89,17 @@ public sealed record ClassicRecipe : SineRecipe
 /// </summary>
 public sealed record ClosedLoopRecipe : SineRecipe
 {
-    private const int BatchSize = 8;
-    private const int StepsPerEpoch = 10;
-    private const int LastHorizon = 200;
-    private const double LearningRate = 0.003;
-    private const double ClipNorm = 1;
+    const int BatchSize = 8;
+    const int StepsPerEpoch = 10;
+    const int LastHorizon = 200;
+    const double LearningRate = 0.003;
+    const double ClipNorm = 1;
 
     // Starts at the full horizon; predictions beyond the training points do not count.
-    private const int MinimumStarts = 31;
+    const int MinimumStarts = 31;
 
     // Share of the training after which the horizon is at its full length.
-    private const double GrowthShare = 0.8;
+    const double GrowthShare = 0.8;
 
     /// <summary>The horizon at the start of the training.</summary>
     public int FirstHorizon { get; init; } = 10;
@@ -145,7 +145,7 @@ public sealed record ClosedLoopRecipe : SineRecipe
         Forecaster.ClosedLoop(model, data.Noisy.AsSpan(0, SineData.WarmUp), horizon);
 
     /// <summary>K = first + (200 − first)·min(1, u/(0.8·U))² in update u of U.</summary>
-    private sealed class GrowingHorizon(ClosedLoopSource source, int first, int updates) : TrainingCallback
+    sealed class GrowingHorizon(ClosedLoopSource source, int first, int updates) : TrainingCallback
     {
         public override void OnStepStarting(TrainingProgress progress)
         {

@@ -5,19 +5,19 @@ using Unroll.Plots;
 namespace Unroll.Experiments.Sine;
 
 /// <summary>The pictures and the page of experiments 1, 2 and 4.</summary>
-internal sealed class SineReport
+sealed class SineReport
 {
     // Steps over which the growth of the error is averaged: half a period.
-    private const int ErrorWindow = 50;
+    const int ErrorWindow = 50;
 
-    private static readonly Dictionary<string, string> s_baselineNames = new()
+    static readonly Dictionary<string, string> s_baselineNames = new()
     {
         ["sineFit"] = "A sine fitted to the same points (the floor)",
         ["ar25"] = "AR(25), least squares, closed loop",
         ["repeatLastPeriod"] = "Repeating the last period",
     };
 
-    private static readonly Dictionary<string, string> s_shortNames = new()
+    static readonly Dictionary<string, string> s_shortNames = new()
     {
         ["sineFit"] = "sine fit (floor)",
         ["ar25"] = "AR(25)",
@@ -25,16 +25,16 @@ internal sealed class SineReport
     };
 
     // Indices into the palette: blue, vermillion, then green, purple, orange, sky blue for the recipes.
-    private const int CleanColor = 0;
-    private const int DataColor = 1;
-    private static readonly int[] s_baselineColors = [0, 1, 6];
+    const int CleanColor = 0;
+    const int DataColor = 1;
+    static readonly int[] s_baselineColors = [0, 1, 6];
 
-    private readonly SineExperiment _experiment;
-    private readonly ExperimentContext _context;
-    private readonly int _hidden;
-    private readonly Machine _machine;
-    private readonly SineData _data;
-    private readonly IReadOnlyList<SineResult> _results;
+    readonly SineExperiment _experiment;
+    readonly ExperimentContext _context;
+    readonly int _hidden;
+    readonly Machine _machine;
+    readonly SineData _data;
+    readonly IReadOnlyList<SineResult> _results;
 
     public SineReport(
         SineExperiment experiment, ExperimentContext context, int hidden, Machine machine, SineData data, IReadOnlyList<SineResult> results)
@@ -128,9 +128,9 @@ internal sealed class SineReport
         report.Save(Path.Combine(folder, "report.html"));
     }
 
-    private static string NameOf(SineResult result) => $"{result.Recipe.Name}: {result.Recipe.Title}";
+    static string NameOf(SineResult result) => $"{result.Recipe.Name}: {result.Recipe.Title}";
 
-    private IEnumerable<string> Verdict()
+    IEnumerable<string> Verdict()
     {
         var error = MedianOf(_results[0], run => run.Error);
         var baselines = _data.Baselines().ToDictionary(baseline => baseline.Key, baseline => _data.Error(baseline.Value));
@@ -139,7 +139,7 @@ internal sealed class SineReport
         static string Below(double error, double baseline) => error < baseline ? "below" : "**not below**";
     }
 
-    private IEnumerable<string> Explanation()
+    IEnumerable<string> Explanation()
     {
         yield return "A closed loop is an oscillator. Its **amplitude** settles where the network's limit cycle is, whatever it was started with; if there is none, the wave dies or runs into saturation. Its **phase** is never corrected: an error of 0.1 % in the period adds up to 0.03 rad over 500 steps. One-step training asks for neither. Its loss is at the level of the noise long before the period is right, because the next value of a slow wave is nearly the present one.";
         yield return "So the model is trained as it is used: warmed up, then run on its own output, with back-propagation through the fed-back values. Now a wrong period is a large loss, and the average over the whole stretch takes the noise out of it.";
@@ -151,9 +151,9 @@ internal sealed class SineReport
         yield return "A word of caution: the recipe (learning rate, clipping, growth of the horizon) was found by trying several and looking at this same measure on the first ten seeds. The clean sine enters no training and no choice of weights, but the choice of the recipe has seen it.";
     }
 
-    private SineResult? Find(string recipe) => _results.FirstOrDefault(result => result.Recipe.Name == recipe && !ReferenceEquals(result, _results[0]));
+    SineResult? Find(string recipe) => _results.FirstOrDefault(result => result.Recipe.Name == recipe && !ReferenceEquals(result, _results[0]));
 
-    private LineChart DataChart()
+    LineChart DataChart()
     {
         var t = Range(0, _data.Noisy.Length);
         return new LineChart
@@ -170,7 +170,7 @@ internal sealed class SineReport
         };
     }
 
-    private LineChart LossChart() => new()
+    LineChart LossChart() => new()
     {
         Title = $"{_experiment.CellName}: training loss",
         XLabel = "share of the training, %",
@@ -189,7 +189,7 @@ internal sealed class SineReport
         ],
     };
 
-    private LineChart ContinuationChart()
+    LineChart ContinuationChart()
     {
         var t = Range(SineData.WarmUp, SineData.Horizon);
         return new LineChart
@@ -210,7 +210,7 @@ internal sealed class SineReport
         };
     }
 
-    private LineChart ErrorChart()
+    LineChart ErrorChart()
     {
         var series = _results.Select((result, index) => (Name: result.Recipe.Name, Style: SeriesStyle.Line, Color: ColorOf(index), Errors: Growth([.. result.Runs.Select(run => run.Continuation)])))
             .Concat(_data.Baselines().Select((baseline, index) => (Name: s_shortNames[baseline.Key], Style: SeriesStyle.Dashed, Color: s_baselineColors[index], Errors: Growth([baseline.Value]))));
@@ -225,7 +225,7 @@ internal sealed class SineReport
     }
 
     /// <summary>The median over continuations of the error over the 50 steps up to each.</summary>
-    private List<double> Growth(IReadOnlyList<float[]> continuations) =>
+    List<double> Growth(IReadOnlyList<float[]> continuations) =>
     [
         .. Enumerable.Range(0, SineData.Horizon - ErrorWindow + 1).Select(start => Statistics.Median(
         [
@@ -234,21 +234,21 @@ internal sealed class SineReport
         ])),
     ];
 
-    private static int ColorOf(int recipe) => 2 + recipe;
+    static int ColorOf(int recipe) => 2 + recipe;
 
-    private static double PhaseDrift(double period) => Math.Abs(2 * Math.PI * SineData.Horizon * ((1 / period) - (1.0 / SineData.Period)));
+    static double PhaseDrift(double period) => Math.Abs(2 * Math.PI * SineData.Horizon * ((1 / period) - (1.0 / SineData.Period)));
 
-    private static double MedianOf(SineResult result, Func<SineRun, double> number) => Statistics.Median([.. result.Runs.Select(number)]);
+    static double MedianOf(SineResult result, Func<SineRun, double> number) => Statistics.Median([.. result.Runs.Select(number)]);
 
-    private static double[] Range(int start, int count) => [.. Enumerable.Range(start, count).Select(t => (double)t)];
+    static double[] Range(int start, int count) => [.. Enumerable.Range(start, count).Select(t => (double)t)];
 
-    private static double[] Doubles(float[] values) => [.. values.Select(value => (double)value)];
+    static double[] Doubles(float[] values) => [.. values.Select(value => (double)value)];
 
-    private static string Four(double value) => value.ToString("F4", CultureInfo.InvariantCulture);
+    static string Four(double value) => value.ToString("F4", CultureInfo.InvariantCulture);
 
-    private static string Two(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
+    static string Two(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
 
-    private static string One(double value) => value.ToString("F1", CultureInfo.InvariantCulture);
+    static string One(double value) => value.ToString("F1", CultureInfo.InvariantCulture);
 
-    private static string Scientific(double value) => value.ToString("0.00e+0", CultureInfo.InvariantCulture);
+    static string Scientific(double value) => value.ToString("0.00e+0", CultureInfo.InvariantCulture);
 }

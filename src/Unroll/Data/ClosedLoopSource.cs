@@ -11,9 +11,9 @@ namespace Unroll.Data;
 /// </remarks>
 public sealed class ClosedLoopSource : ISequenceSource
 {
-    private readonly float[] _series;
-    private readonly int _minimumStarts;
-    private int _horizon;
+    readonly float[] _series;
+    readonly int _minimumStarts;
+    int _horizon;
 
     /// <summary>Prepares a series.</summary>
     /// <param name="series">[N, F], row-major.</param>
@@ -67,7 +67,7 @@ public sealed class ClosedLoopSource : ISequenceSource
     /// <inheritdoc/>
     public int TargetSize => InputSize;
 
-    private int Length => _series.Length / InputSize;
+    int Length => _series.Length / InputSize;
 
     /// <inheritdoc/>
     public void Fill(SequenceBatch batch, ReadOnlySpan<int> indices)
@@ -90,5 +90,5 @@ public sealed class ClosedLoopSource : ISequenceSource
     }
 
     // Beyond the end the last value stands in; it has no weight.
-    private ReadOnlySpan<float> Step(int t) => _series.AsSpan(Math.Min(t, Length - 1) * InputSize, InputSize);
+    ReadOnlySpan<float> Step(int t) => _series.AsSpan(Math.Min(t, Length - 1) * InputSize, InputSize);
 }

@@ -6,13 +6,13 @@ namespace Unroll.Data;
 /// </summary>
 public sealed class SequenceBatch
 {
-    private readonly float[] _inputs;
-    private readonly float[] _targets;
-    private readonly int[] _labels;
-    private readonly float[] _weights;
-    private readonly byte[] _feedback;
-    private bool _hasWeights;
-    private bool _hasFeedback;
+    readonly float[] _inputs;
+    readonly float[] _targets;
+    readonly int[] _labels;
+    readonly float[] _weights;
+    readonly byte[] _feedback;
+    bool _hasWeights;
+    bool _hasFeedback;
 
     /// <summary>Allocates a batch.</summary>
     /// <param name="maxSteps">The most steps T it holds.</param>
@@ -83,7 +83,7 @@ public sealed class SequenceBatch
         (_hasWeights, _hasFeedback) = (weights, feedback);
     }
 
-    private static void CheckSize(int value, int maximum, string name)
+    static void CheckSize(int value, int maximum, string name)
     {
         if (value < 1 || value > maximum)
             throw new ArgumentOutOfRangeException(name, value, $"Expected 1 to {maximum}, the size of this batch.");

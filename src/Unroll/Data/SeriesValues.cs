@@ -1,7 +1,7 @@
 namespace Unroll.Data;
 
 /// <summary>Checks of a series of numbers that somebody else supplied.</summary>
-internal static class SeriesValues
+static class SeriesValues
 {
     /// <summary>The series as floats [T, F].</summary>
     /// <exception cref="ArgumentException">A value is NaN or infinite, or the length is no multiple of the features.</exception>

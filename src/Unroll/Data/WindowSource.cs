@@ -15,8 +15,8 @@ public enum WindowTarget
 /// </summary>
 public sealed class WindowSource : ISequenceSource
 {
-    private readonly float[] _series;
-    private readonly WindowTarget _target;
+    readonly float[] _series;
+    readonly WindowTarget _target;
 
     /// <summary>Cuts a series into windows.</summary>
     /// <param name="series">[N, F], row-major.</param>
@@ -71,5 +71,5 @@ public sealed class WindowSource : ISequenceSource
         }
     }
 
-    private ReadOnlySpan<float> Step(int t) => _series.AsSpan(t * InputSize, InputSize);
+    ReadOnlySpan<float> Step(int t) => _series.AsSpan(t * InputSize, InputSize);
 }

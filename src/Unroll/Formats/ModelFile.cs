@@ -98,7 +98,7 @@ public static class ModelFile
     }
 
     /// <summary>Refuses options that ask for more numbers than the file has, before anything is allocated.</summary>
-    private static void CheckSize(SafetensorsFile file, SequenceModelOptions options)
+    static void CheckSize(SafetensorsFile file, SequenceModelOptions options)
     {
         var needed = SequenceModel.CountParameters(options);
         var present = file.Tensors.Sum(tensor => (long)tensor.Data.Length);

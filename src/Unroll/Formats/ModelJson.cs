@@ -11,7 +11,7 @@ namespace Unroll.Formats;
     RespectNullableAnnotations = true,
     RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(SequenceModelOptions))]
-internal sealed partial class ModelJson : JsonSerializerContext
+sealed partial class ModelJson : JsonSerializerContext
 {
     public static string Write(SequenceModelOptions options) => JsonSerializer.Serialize(options, Default.SequenceModelOptions);
 

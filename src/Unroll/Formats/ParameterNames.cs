@@ -11,13 +11,13 @@ namespace Unroll.Formats;
 /// Those are the keys of the state dictionary of a module with <c>self.lstm = nn.LSTM(…)</c> and
 /// <c>self.linear = nn.Linear(…)</c>. Peepholes, which PyTorch has not, are <c>lstm.weight_peephole_l0</c>.
 /// </remarks>
-internal static class ParameterNames
+static class ParameterNames
 {
     /// <summary>The name of every parameter, in the order of the model's buffer.</summary>
     public static string[] Of(SequenceModelOptions options, IReadOnlyList<Parameter> parameters) =>
         [.. parameters.Select(parameter => Of(options, parameter))];
 
-    private static string Of(SequenceModelOptions options, Parameter parameter)
+    static string Of(SequenceModelOptions options, Parameter parameter)
     {
         var layer = options.Layers[parameter.LayerIndex];
         var number = options.Layers.Take(parameter.LayerIndex).Count(other => other.GetType() == layer.GetType());

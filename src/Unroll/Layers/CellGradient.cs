@@ -4,7 +4,7 @@ using Unroll.Numerics;
 namespace Unroll.Layers;
 
 /// <summary>Derivatives shared by the cells.</summary>
-internal static class CellGradient
+static class CellGradient
 {
     /// <summary>
     /// Gradients below this are set to 0: what sinks under 1e-38 is denormal and costs a microcode assist per operation,

@@ -3,7 +3,7 @@ using Unroll.Numerics;
 namespace Unroll.Layers;
 
 /// <summary>Dropout between layers.</summary>
-internal sealed class Dropout(DropoutOptions options, int inputSize) : Layer(options, inputSize, inputSize)
+sealed class Dropout(DropoutOptions options, int inputSize) : Layer(options, inputSize, inputSize)
 {
     public double Rate => ((DropoutOptions)Options).Rate;
 
@@ -15,15 +15,15 @@ internal sealed class Dropout(DropoutOptions options, int inputSize) : Layer(opt
 /// y = x⊙m/(1 − rate) while training. The mask is a function of the pass's noise and the element's place, so it is the
 /// same for every split over threads and needs no storage of its own order.
 /// </summary>
-internal sealed unsafe class UnrolledDropout : UnrolledLayer
+sealed unsafe class UnrolledDropout : UnrolledLayer
 {
-    private readonly Dropout _layer;
-    private readonly UnrollContext _context;
-    private readonly Arena.Region _y, _dY;
-    private readonly ulong _threshold;
-    private readonly float _scale;
-    private bool _training;
-    private ulong _noise;
+    readonly Dropout _layer;
+    readonly UnrollContext _context;
+    readonly Arena.Region _y, _dY;
+    readonly ulong _threshold;
+    readonly float _scale;
+    bool _training;
+    ulong _noise;
 
     public UnrolledDropout(Dropout layer, UnrollContext context, int maxSteps, int maxBatch)
         : base(layer)
@@ -55,7 +55,7 @@ internal sealed unsafe class UnrolledDropout : UnrolledLayer
             Apply(OutputGradient, InputGradient, t0, t1, b0, b1);
     }
 
-    private void Apply(float* source, float* destination, int t0, int t1, int b0, int b1)
+    void Apply(float* source, float* destination, int t0, int t1, int b0, int b1)
     {
         var width = Layer.OutputSize;
         for (var t = t0; t < t1; t++)
@@ -73,7 +73,7 @@ internal sealed unsafe class UnrolledDropout : UnrolledLayer
     }
 
     /// <summary>32 random bits of a counter: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).</summary>
-    private static ulong Random32(ulong seed, ulong counter)
+    static ulong Random32(ulong seed, ulong counter)
     {
         var z = seed + (counter + 1) * 0x9E3779B97F4A7C15UL;
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;

@@ -12,21 +12,21 @@ namespace Unroll.Layers;
 /// reset before the product, q = r⊙hₜ₋₁:   dq = W_hnᵀ·dn   dr = dq⊙hₜ₋₁⊙r(1 − r)   dhₜ₋₁ += dq⊙r
 /// </code>
 /// </remarks>
-internal readonly unsafe struct GruCell(ResetGate resetGate) : ICell
+readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 {
-    private static readonly RecurrentProduct[] s_afterProduct =
+    static readonly RecurrentProduct[] s_afterProduct =
     [
         new(0, 2, ProductOperand.PreviousHidden, ProductGradient.Gates),
         new(2, 1, ProductOperand.PreviousHidden, ProductGradient.Saved),
     ];
 
-    private static readonly RecurrentProduct[] s_beforeProduct =
+    static readonly RecurrentProduct[] s_beforeProduct =
     [
         new(0, 2, ProductOperand.PreviousHidden, ProductGradient.Gates),
         new(2, 1, ProductOperand.Saved, ProductGradient.Gates),
     ];
 
-    private readonly bool _before = resetGate == ResetGate.BeforeProduct;
+    readonly bool _before = resetGate == ResetGate.BeforeProduct;
 
     public int GateCount => 3;
 
@@ -62,7 +62,7 @@ internal readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     /// <summary>r, z and, when the reset comes first, q = r⊙hₜ₋₁.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void ForwardGates<S, V>(in CellStep step)
+    void ForwardGates<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -89,7 +89,7 @@ internal readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     /// <summary>n and h; when the reset comes after, the product m is saved.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void ForwardCandidate<S, V>(in CellStep step)
+    void ForwardCandidate<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -125,7 +125,7 @@ internal readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     /// <summary>dn, dz, dh⊙z and, when the reset comes after, dr and dm.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void BackwardCandidate<S, V>(in CellStep step)
+    void BackwardCandidate<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -161,7 +161,7 @@ internal readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     /// <summary>dr and the part of dhₜ₋₁ through q, when the reset comes first.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void BackwardReset<S, V>(in CellStep step)
+    static void BackwardReset<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
     {

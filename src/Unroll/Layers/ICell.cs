@@ -3,7 +3,7 @@ using Unroll.Numerics;
 namespace Unroll.Layers;
 
 /// <summary>What a recurrent product multiplies.</summary>
-internal enum ProductOperand
+enum ProductOperand
 {
     /// <summary>hₜ₋₁.</summary>
     PreviousHidden,
@@ -13,7 +13,7 @@ internal enum ProductOperand
 }
 
 /// <summary>Where the backward step leaves the gradient of a recurrent product's result.</summary>
-internal enum ProductGradient
+enum ProductGradient
 {
     /// <summary>In the gates' own place.</summary>
     Gates,
@@ -23,7 +23,7 @@ internal enum ProductGradient
 }
 
 /// <summary>One product W_hh[gates]·operand of a step.</summary>
-internal readonly record struct RecurrentProduct(int FirstGate, int GateCount, ProductOperand Operand, ProductGradient Gradient);
+readonly record struct RecurrentProduct(int FirstGate, int GateCount, ProductOperand Operand, ProductGradient Gradient);
 
 /// <summary>
 /// A cell: the elementwise part of one step, forward and backward, over a block of rows. The loop over time and the
@@ -33,7 +33,7 @@ internal readonly record struct RecurrentProduct(int FirstGate, int GateCount, P
 /// A step runs its products in order; after product p the loop calls Forward(step, p). Going back, it calls
 /// Backward(step, p) from the last product to the first, each followed by the gradient of product p's operand.
 /// </remarks>
-internal interface ICell
+interface ICell
 {
     /// <summary>G, the blocks of H pre-activations.</summary>
     int GateCount { get; }
@@ -63,7 +63,7 @@ internal interface ICell
 }
 
 /// <summary>The arrays of one step for a block of rows; row strides are G·H for gates and H for all else.</summary>
-internal readonly unsafe ref struct CellStep
+readonly unsafe ref struct CellStep
 {
     public int Rows { get; init; }
 

@@ -3,17 +3,17 @@ using Unroll.Numerics;
 namespace Unroll.Layers;
 
 /// <summary>y = x_T: [T, B, F] becomes [1, B, F].</summary>
-internal sealed class LastStep(LastStepOptions options, int inputSize) : Layer(options, inputSize, inputSize)
+sealed class LastStep(LastStepOptions options, int inputSize) : Layer(options, inputSize, inputSize)
 {
     public override UnrolledLayer Unroll(UnrollContext context, int maxSteps, int maxBatch) =>
         new UnrolledLastStep(this, context, maxBatch);
 }
 
 /// <summary>The last step of each row, and zeros for the gradient of the others.</summary>
-internal sealed unsafe class UnrolledLastStep : UnrolledLayer
+sealed unsafe class UnrolledLastStep : UnrolledLayer
 {
-    private readonly UnrollContext _context;
-    private readonly Arena.Region _y, _dY;
+    readonly UnrollContext _context;
+    readonly Arena.Region _y, _dY;
 
     public UnrolledLastStep(LastStep layer, UnrollContext context, int maxBatch)
         : base(layer)
@@ -49,6 +49,6 @@ internal sealed unsafe class UnrolledLastStep : UnrolledLayer
         }
     }
 
-    private Span<float> Rows(float* array, int t, int b0, int b1) =>
+    Span<float> Rows(float* array, int t, int b0, int b1) =>
         new(array + ((((nint)t * Batch) + b0) * Layer.OutputSize), (b1 - b0) * Layer.OutputSize);
 }

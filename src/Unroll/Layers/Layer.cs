@@ -3,7 +3,7 @@ using Unroll.Numerics;
 namespace Unroll.Layers;
 
 /// <summary>A layer's options and the views of its parameters. What it computes in is its <see cref="UnrolledLayer"/>.</summary>
-internal abstract class Layer(LayerOptions options, int inputSize, int outputSize)
+abstract class Layer(LayerOptions options, int inputSize, int outputSize)
 {
     public LayerOptions Options { get; } = options;
 
@@ -16,7 +16,7 @@ internal abstract class Layer(LayerOptions options, int inputSize, int outputSiz
 }
 
 /// <summary>What the layers of one unrolled model share.</summary>
-internal sealed class UnrollContext(Engine engine, ParameterSet parameters)
+sealed class UnrollContext(Engine engine, ParameterSet parameters)
 {
     public Engine Engine { get; } = engine;
 
@@ -32,7 +32,7 @@ internal sealed class UnrollContext(Engine engine, ParameterSet parameters)
 /// Rows never see each other, so disjoint row ranges may run on different threads. A pass over [0, T) is the ordinary
 /// one; a closed loop calls all layers step by step instead, over the same buffers, with the same result as one call.
 /// </remarks>
-internal abstract unsafe class UnrolledLayer(Layer layer)
+abstract unsafe class UnrolledLayer(Layer layer)
 {
     public Layer Layer { get; } = layer;
 

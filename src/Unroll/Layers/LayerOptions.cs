@@ -24,7 +24,7 @@ public abstract record LayerOptions
         : throw new ArgumentOutOfRangeException(name, value, $"Expected 1 to {MaximumSize}.");
 
     // 4H·H floats of an LSTM's recurrent matrix must fit one array.
-    private const int MaximumSize = 16384;
+    const int MaximumSize = 16384;
 }
 
 /// <summary>A layer with a state h of <see cref="HiddenSize"/> units that is carried from step to step.</summary>

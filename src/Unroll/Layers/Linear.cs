@@ -3,7 +3,7 @@ using Unroll.Numerics;
 namespace Unroll.Layers;
 
 /// <summary>y = W·x + b at every step: W [O, I], b [O].</summary>
-internal sealed class Linear : Layer
+sealed class Linear : Layer
 {
     public Linear(LinearOptions options, int inputSize, ParameterBuilder parameters)
         : base(options, inputSize, options.OutputSize)
@@ -21,12 +21,12 @@ internal sealed class Linear : Layer
 }
 
 /// <summary>A linear layer over T·B rows.</summary>
-internal sealed unsafe class UnrolledLinear : UnrolledLayer
+sealed unsafe class UnrolledLinear : UnrolledLayer
 {
-    private readonly Linear _layer;
-    private readonly UnrollContext _context;
-    private readonly Arena.Region _y, _dY;
-    private readonly PackedMatrix _weight, _weightBack;
+    readonly Linear _layer;
+    readonly UnrollContext _context;
+    readonly Arena.Region _y, _dY;
+    readonly PackedMatrix _weight, _weightBack;
 
     public UnrolledLinear(Linear layer, UnrollContext context, int maxSteps, int maxBatch)
         : base(layer)

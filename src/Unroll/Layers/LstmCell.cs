@@ -13,15 +13,15 @@ namespace Unroll.Layers;
 /// dcₜ₋₁ = dc⊙f + di⊙p_i + df⊙p_f
 /// </code>
 /// </remarks>
-internal readonly unsafe struct LstmCell : ICell
+readonly unsafe struct LstmCell : ICell
 {
-    private const int Absent = -1;
+    const int Absent = -1;
 
-    private readonly RecurrentProduct[] _products;
+    readonly RecurrentProduct[] _products;
 
     // Block of each gate among the G stacked ones, and of its peephole among the P.
-    private readonly int _i, _f, _g, _o;
-    private readonly int _pi, _pf, _po;
+    readonly int _i, _f, _g, _o;
+    readonly int _pi, _pf, _po;
 
     public LstmCell(LstmOptions options)
     {
@@ -172,14 +172,14 @@ internal readonly unsafe struct LstmCell : ICell
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V PreActivation<S, V>(float* gates, float* recurrent, int at, int n)
+    static V PreActivation<S, V>(float* gates, float* recurrent, int at, int n)
         where S : struct, ISimd<V>
         where V : struct =>
         S.Add(Lanes<S, V>.Load(gates + at, n), Lanes<S, V>.Load(recurrent + at, n));
 
     /// <summary>σ(a + p⊙c), stored in the gate's place.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Gate<S, V>(float* gates, float* recurrent, int at, float* peephole, bool hasPeephole, V c, int n)
+    static V Gate<S, V>(float* gates, float* recurrent, int at, float* peephole, bool hasPeephole, V c, int n)
         where S : struct, ISimd<V>
         where V : struct
     {

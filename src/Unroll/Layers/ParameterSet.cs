@@ -47,9 +47,9 @@ public sealed record Parameter(int LayerIndex, ParameterRole Role, IReadOnlyList
 /// </summary>
 public sealed unsafe class ParameterSet
 {
-    private readonly AlignedBuffer _values;
-    private readonly AlignedBuffer _gradients;
-    private readonly Parameter[] _all;
+    readonly AlignedBuffer _values;
+    readonly AlignedBuffer _gradients;
+    readonly Parameter[] _all;
 
     internal ParameterSet(ParameterBuilder builder)
     {
@@ -104,9 +104,9 @@ public sealed unsafe class ParameterSet
 }
 
 /// <summary>Collects the tensors of a model while its layers are built.</summary>
-internal sealed class ParameterBuilder
+sealed class ParameterBuilder
 {
-    private readonly List<Parameter> _parameters = [];
+    readonly List<Parameter> _parameters = [];
 
     public IReadOnlyList<Parameter> Parameters => _parameters;
 

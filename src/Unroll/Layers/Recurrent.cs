@@ -3,14 +3,14 @@ using Unroll.Numerics;
 namespace Unroll.Layers;
 
 /// <summary>A recurrent layer as the model sees it, whatever its cell.</summary>
-internal abstract class RecurrentLayer(RecurrentOptions options, int inputSize)
+abstract class RecurrentLayer(RecurrentOptions options, int inputSize)
     : Layer(options, inputSize, options.HiddenSize)
 {
     public abstract bool HasCellState { get; }
 }
 
 /// <summary>A recurrent layer unrolled: where its states and their gradients lie.</summary>
-internal abstract unsafe class UnrolledRecurrent(Layer layer) : UnrolledLayer(layer)
+abstract unsafe class UnrolledRecurrent(Layer layer) : UnrolledLayer(layer)
 {
     /// <summary>h0, hT [B, H] and their gradients; c likewise, null without a cell state.</summary>
     public abstract float* InitialHidden { get; }
@@ -28,7 +28,7 @@ internal abstract unsafe class UnrolledRecurrent(Layer layer) : UnrolledLayer(la
 }
 
 /// <summary>The parameters of a recurrent layer: W_ih [G·H, I], W_hh [G·H, H], b_ih, b_hh [G·H], p [P·H].</summary>
-internal sealed class Recurrent<TCell> : RecurrentLayer
+sealed class Recurrent<TCell> : RecurrentLayer
     where TCell : struct, ICell
 {
     public Recurrent(RecurrentOptions options, TCell cell, int inputSize, ParameterBuilder parameters)
@@ -69,22 +69,22 @@ internal sealed class Recurrent<TCell> : RecurrentLayer
 /// enough for the cache. Backward leaves the gates' gradients in the gates' place; the weight gradients are then three
 /// products over all T·B rows.
 /// </remarks>
-internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
+sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     where TCell : struct, ICell
 {
     // Ten register tiles of 6 rows: the weights of a step are read once per block, its scratch stays in L2.
-    private const int RowBlock = 60;
+    const int RowBlock = 60;
 
-    private readonly Recurrent<TCell> _layer;
-    private readonly UnrollContext _context;
-    private readonly TCell _cell;
-    private readonly int _h, _width;
+    readonly Recurrent<TCell> _layer;
+    readonly UnrollContext _context;
+    readonly TCell _cell;
+    readonly int _h, _width;
 
-    private readonly Arena.Region _gates, _recurrent, _hidden, _cellState, _saved, _dY, _dH, _dC, _dSaved;
-    private readonly PackedMatrix _weightIh;
-    private readonly PackedMatrix _weightIhBack;
-    private readonly PackedMatrix[] _weightHh;
-    private readonly PackedMatrix[] _weightHhBack;
+    readonly Arena.Region _gates, _recurrent, _hidden, _cellState, _saved, _dY, _dH, _dC, _dSaved;
+    readonly PackedMatrix _weightIh;
+    readonly PackedMatrix _weightIhBack;
+    readonly PackedMatrix[] _weightHh;
+    readonly PackedMatrix[] _weightHhBack;
 
     public UnrolledRecurrent(Recurrent<TCell> layer, UnrollContext context, int maxSteps, int maxBatch)
         : base(layer)
@@ -120,18 +120,18 @@ internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
     }
 
-    private float* At(Arena.Region region) => _context.Arena.Pointer(region);
+    float* At(Arena.Region region) => _context.Arena.Pointer(region);
 
-    private nint StateStride => (nint)Batch * _h;
+    nint StateStride => (nint)Batch * _h;
 
-    private nint GateStride => (nint)Batch * _width;
+    nint GateStride => (nint)Batch * _width;
 
     // Slot 0 holds the initial state, slot t + 1 the state after step t.
-    private float* Hidden(int t) => At(_hidden) + (t + 1) * StateStride;
+    float* Hidden(int t) => At(_hidden) + (t + 1) * StateStride;
 
-    private float* CellState(int t) => _cell.HasCellState ? At(_cellState) + (t + 1) * StateStride : null;
+    float* CellState(int t) => _cell.HasCellState ? At(_cellState) + (t + 1) * StateStride : null;
 
-    private float* Gates => At(_gates);
+    float* Gates => At(_gates);
 
     public override float* Output => Hidden(0);
 
@@ -204,13 +204,13 @@ internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
     }
 
-    private float* Value(Parameter parameter) => _context.Parameters.ValuePointer(parameter);
+    float* Value(Parameter parameter) => _context.Parameters.ValuePointer(parameter);
 
-    private float* Gradient(Parameter parameter) => _context.Parameters.GradientPointer(parameter);
+    float* Gradient(Parameter parameter) => _context.Parameters.GradientPointer(parameter);
 
-    private nint RowOf(RecurrentProduct product) => (nint)product.FirstGate * _h;
+    nint RowOf(RecurrentProduct product) => (nint)product.FirstGate * _h;
 
-    private void Forward<S, V>(int t0, int t1, int b0, int b1)
+    void Forward<S, V>(int t0, int t1, int b0, int b1)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -240,7 +240,7 @@ internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
     }
 
-    private void ForwardStep<S, V>(int t, int b, int rows)
+    void ForwardStep<S, V>(int t, int b, int rows)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -266,7 +266,7 @@ internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
     }
 
-    private void Backward<S, V>(int t0, int t1, int b0, int b1)
+    void Backward<S, V>(int t0, int t1, int b0, int b1)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -297,7 +297,7 @@ internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         });
     }
 
-    private void BackwardStep<S, V>(int t, int b, int rows)
+    void BackwardStep<S, V>(int t, int b, int rows)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -324,12 +324,12 @@ internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
     }
 
-    private GradientRows GradientOf(RecurrentProduct product, float* gates, float* saved) =>
+    GradientRows GradientOf(RecurrentProduct product, float* gates, float* saved) =>
         product.Gradient == ProductGradient.Gates
             ? new GradientRows { Pointer = gates + RowOf(product), Stride = _width }
             : new GradientRows { Pointer = saved, Stride = _h };
 
-    private CellStep Step(int t, int b, int rows) => new()
+    CellStep Step(int t, int b, int rows) => new()
     {
         Rows = rows,
         H = _h,
@@ -347,10 +347,10 @@ internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         DSaved = At(_dSaved) + (nint)b * _h,
     };
 
-    private nint RowOffset(int t, int b, int width) => ((nint)t * Batch + b) * width;
+    nint RowOffset(int t, int b, int width) => ((nint)t * Batch + b) * width;
 
     /// <summary>dp[j] += Σ over t and b of dGate[t, b, j]·c[t, b, j], in rising order of t·B + b.</summary>
-    private void PeepholeGradient<S, V>(float* dPeephole)
+    void PeepholeGradient<S, V>(float* dPeephole)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -376,13 +376,13 @@ internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
     }
 
-    private ref struct GradientRows
+    ref struct GradientRows
     {
         public float* Pointer;
         public int Stride;
     }
 
-    private struct ForwardPass : IKernelAction
+    struct ForwardPass : IKernelAction
     {
         public UnrolledRecurrent<TCell> Owner;
         public int T0, T1, B0, B1;
@@ -392,7 +392,7 @@ internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             where V : struct => Owner.Forward<S, V>(T0, T1, B0, B1);
     }
 
-    private struct BackwardPass : IKernelAction
+    struct BackwardPass : IKernelAction
     {
         public UnrolledRecurrent<TCell> Owner;
         public int T0, T1, B0, B1;
@@ -402,7 +402,7 @@ internal sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             where V : struct => Owner.Backward<S, V>(T0, T1, B0, B1);
     }
 
-    private struct PeepholePass : IKernelAction
+    struct PeepholePass : IKernelAction
     {
         public UnrolledRecurrent<TCell> Owner;
 

@@ -10,12 +10,12 @@ namespace Unroll.Layers;
 /// daₜ = φ'(aₜ)⊙dhₜ,  dhₜ₋₁ = W_hhᵀ·daₜ
 /// </code>
 /// </remarks>
-internal readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
+readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
 {
-    private static readonly RecurrentProduct[] s_products =
+    static readonly RecurrentProduct[] s_products =
         [new(0, 1, ProductOperand.PreviousHidden, ProductGradient.Gates)];
 
-    private readonly bool _relu = nonlinearity == Nonlinearity.Relu;
+    readonly bool _relu = nonlinearity == Nonlinearity.Relu;
 
     public int GateCount => 1;
 

@@ -4,10 +4,10 @@ namespace Unroll.Layers;
 
 /// <summary>The gradient of an affine map over all rows at once: dW += dYᵀ·X, db += dYᵀ·1.</summary>
 /// <remarks>Each element sums over the T·B rows in rising order, however the work is split.</remarks>
-internal static unsafe class WeightGradient
+static unsafe class WeightGradient
 {
     // The 1 that every row of dY is multiplied by for the bias.
-    private static readonly AlignedBuffer s_one = One();
+    static readonly AlignedBuffer s_one = One();
 
     /// <summary>Adds one worker's share of the rows of dW [rows, columns] and db [rows].</summary>
     /// <param name="engine">What computes.</param>
@@ -59,7 +59,7 @@ internal static unsafe class WeightGradient
         });
     }
 
-    private static AlignedBuffer One()
+    static AlignedBuffer One()
     {
         var one = new AlignedBuffer(1);
         one.Span[0] = 1f;

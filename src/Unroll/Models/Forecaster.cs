@@ -59,7 +59,7 @@ public static class Forecaster
         return values[(window * features)..];
     }
 
-    private static int HistorySteps(SequenceModel model, ReadOnlySpan<float> history)
+    static int HistorySteps(SequenceModel model, ReadOnlySpan<float> history)
     {
         if (history.IsEmpty || history.Length % model.InputSize != 0)
             throw new ArgumentException($"Expected a history of a positive multiple of {model.InputSize} values, got {history.Length}.", nameof(history));

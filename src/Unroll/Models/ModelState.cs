@@ -5,7 +5,7 @@ namespace Unroll.Models;
 /// <summary>The state of every recurrent layer for B rows: h [B, H] and, for an LSTM, c [B, H]; or gradients of them.</summary>
 public sealed class ModelState
 {
-    private readonly LayerState[] _layers;
+    readonly LayerState[] _layers;
 
     internal ModelState(SequenceModel model, int batchSize)
     {
@@ -54,7 +54,7 @@ public sealed class ModelState
         }
     }
 
-    private sealed class LayerState(RecurrentLayer layer, int batchSize)
+    sealed class LayerState(RecurrentLayer layer, int batchSize)
     {
         public float[] Hidden { get; } = new float[checked(batchSize * layer.OutputSize)];
 

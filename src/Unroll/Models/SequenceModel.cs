@@ -10,9 +10,9 @@ namespace Unroll.Models;
 /// </remarks>
 public sealed class SequenceModel
 {
-    private const int MaximumInputSize = 16384;
+    const int MaximumInputSize = 16384;
 
-    private readonly Layer[] _layers;
+    readonly Layer[] _layers;
 
     /// <summary>Builds the layers.</summary>
     /// <param name="options">The layers and the input size.</param>
@@ -83,7 +83,7 @@ public sealed class SequenceModel
         return string.Join(Environment.NewLine, lines);
     }
 
-    private static Layer[] Build(SequenceModelOptions options, ParameterBuilder builder)
+    static Layer[] Build(SequenceModelOptions options, ParameterBuilder builder)
     {
         if (options.InputSize is < 1 or > MaximumInputSize)
             throw new ArgumentOutOfRangeException(nameof(options), options.InputSize, $"Expected an input size of 1 to {MaximumInputSize}.");

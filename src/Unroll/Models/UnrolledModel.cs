@@ -16,17 +16,17 @@ namespace Unroll.Models;
 public sealed unsafe class UnrolledModel
 {
     // Below this many multiply-adds a pass is over before a second thread has woken.
-    private const long SmallestParallelFlops = 2_000_000;
+    const long SmallestParallelFlops = 2_000_000;
 
-    private readonly UnrolledLayer[] _layers;
-    private readonly UnrolledRecurrent[] _recurrent;
-    private readonly UnrollContext _context;
-    private readonly Arena.Region _input, _inputGradient;
-    private readonly byte[] _feedback;
-    private readonly long _flopsPerStep;
-    private readonly Job _forwardJob, _backwardJob, _gradientJob;
-    private bool _closedLoop;
-    private bool _forwardDone;
+    readonly UnrolledLayer[] _layers;
+    readonly UnrolledRecurrent[] _recurrent;
+    readonly UnrollContext _context;
+    readonly Arena.Region _input, _inputGradient;
+    readonly byte[] _feedback;
+    readonly long _flopsPerStep;
+    readonly Job _forwardJob, _backwardJob, _gradientJob;
+    bool _closedLoop;
+    bool _forwardDone;
 
     internal UnrolledModel(SequenceModel model, int maxSteps, int maxBatch)
     {
@@ -205,19 +205,19 @@ public sealed unsafe class UnrolledModel
     }
 
     /// <summary>The first B rows of a state into a layer's array, where the cell has that state.</summary>
-    private void CopyRows(Span<float> state, float* array, UnrolledRecurrent layer)
+    void CopyRows(Span<float> state, float* array, UnrolledRecurrent layer)
     {
         if (array != null)
             state[..(BatchSize * layer.Layer.OutputSize)].CopyTo(new Span<float>(array, BatchSize * layer.Layer.OutputSize));
     }
 
-    private void CopyRows(float* array, Span<float> state, UnrolledRecurrent layer)
+    void CopyRows(float* array, Span<float> state, UnrolledRecurrent layer)
     {
         if (array != null)
             new Span<float>(array, BatchSize * layer.Layer.OutputSize).CopyTo(state);
     }
 
-    private void TakeFeedback(ReadOnlySpan<byte> feedback)
+    void TakeFeedback(ReadOnlySpan<byte> feedback)
     {
         _closedLoop = !feedback.IsEmpty;
         if (!_closedLoop)
@@ -237,13 +237,13 @@ public sealed unsafe class UnrolledModel
         feedback.CopyTo(_feedback);
     }
 
-    private void Run(Job job)
+    void Run(Job job)
     {
         var workers = _flopsPerStep * Steps * BatchSize < SmallestParallelFlops ? 1 : Model.Engine.Threads;
         Model.Engine.Team.Run(job, workers);
     }
 
-    private void ForwardRows(int b0, int b1)
+    void ForwardRows(int b0, int b1)
     {
         if (!_closedLoop)
         {
@@ -270,7 +270,7 @@ public sealed unsafe class UnrolledModel
         Span<float> Row(float* array, int t, int b) => new(array + ((((nint)t * BatchSize) + b) * features), features);
     }
 
-    private void BackwardRows(int b0, int b1)
+    void BackwardRows(int b0, int b1)
     {
         if (!_closedLoop)
         {
@@ -292,7 +292,7 @@ public sealed unsafe class UnrolledModel
     }
 
     /// <summary>dY[t − 1] += dX[t], and the unused outside input of that step has no gradient.</summary>
-    private void FeedGradientBack(int t, int b)
+    void FeedGradientBack(int t, int b)
     {
         var features = Model.InputSize;
         var at = (((nint)t * BatchSize) + b) * features;
@@ -305,26 +305,26 @@ public sealed unsafe class UnrolledModel
         }
     }
 
-    private void AccumulateGradients(int worker, int workers)
+    void AccumulateGradients(int worker, int workers)
     {
         foreach (var layer in _layers)
             layer.AccumulateGradients(worker, workers);
     }
 
-    private static void CheckSize(int value, int maximum, string name)
+    static void CheckSize(int value, int maximum, string name)
     {
         if (value < 1 || value > maximum)
             throw new ArgumentOutOfRangeException(name, value, $"Expected 1 to {maximum}, the size this model was unrolled for.");
     }
 
     /// <summary>One phase of a pass.</summary>
-    private sealed class Job(Action<int, int> share) : ParallelJob
+    sealed class Job(Action<int, int> share) : ParallelJob
     {
         public override void Execute(int worker, int workers) => share(worker, workers);
     }
 
     /// <summary>A phase split by rows.</summary>
-    private static Action<int, int> ByRows(UnrolledModel model, Action<int, int> rows) => (worker, workers) =>
+    static Action<int, int> ByRows(UnrolledModel model, Action<int, int> rows) => (worker, workers) =>
     {
         var (start, end) = ParallelJob.Share(model.BatchSize, worker, workers);
         if (start < end)

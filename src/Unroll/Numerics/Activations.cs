@@ -10,29 +10,29 @@ namespace Unroll.Numerics;
 /// it to the integer n and leaves n in the low bits of the mantissa. Maximum errors over every float are measured by
 /// the tests: exp 1.1 ulp, sigmoid 2.2 ulp, tanh 2.5 ulp.
 /// </remarks>
-internal static class Activations
+static class Activations
 {
-    private const float RoundingShift = 12582912f; // 1.5·2²³
-    private const float Log2E = 1.44269504f;
-    private const float Ln2High = 0.693359375f; // 10 significant bits: n·Ln2High is exact for |n| < 2¹⁴
-    private const float Ln2Low = -2.12194440e-4f;
+    const float RoundingShift = 12582912f; // 1.5·2²³
+    const float Log2E = 1.44269504f;
+    const float Ln2High = 0.693359375f; // 10 significant bits: n·Ln2High is exact for |n| < 2¹⁴
+    const float Ln2Low = -2.12194440e-4f;
 
     // Below −87 exp would leave the normal floats; sigmoid and tanh are flat long before.
-    private const float MaximumSigmoidInput = 87f;
+    const float MaximumSigmoidInput = 87f;
 
     // tanh(9.02) rounds to 1.
-    private const float MaximumTanhInput = 9.02f;
+    const float MaximumTanhInput = 9.02f;
 
-    private const float ExpUnderflow = -86.6f; // keeps 2ⁿ⁻¹ a normal float
-    private const float ExpOverflow = 88.72283f; // ln of the largest float
+    const float ExpUnderflow = -86.6f; // keeps 2ⁿ⁻¹ a normal float
+    const float ExpOverflow = 88.72283f; // ln of the largest float
 
     // expm1(r) = r + r²·(C2 + C3·r + …), Taylor coefficients; the remainder at |r| = ln 2 / 2 is r⁸/8! < 6e-9.
-    private const float C2 = 1f / 2;
-    private const float C3 = 1f / 6;
-    private const float C4 = 1f / 24;
-    private const float C5 = 1f / 120;
-    private const float C6 = 1f / 720;
-    private const float C7 = 1f / 5040;
+    const float C2 = 1f / 2;
+    const float C3 = 1f / 6;
+    const float C4 = 1f / 24;
+    const float C5 = 1f / 120;
+    const float C6 = 1f / 720;
+    const float C7 = 1f / 5040;
 
     /// <summary>eˣ; 0 below −86.6 (a result under 2.5e-38; no denormals) and +∞ above 88.72; NaN stays NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -79,7 +79,7 @@ internal static class Activations
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Clamp<S, V>(V x, float limit)
+    static V Clamp<S, V>(V x, float limit)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -90,7 +90,7 @@ internal static class Activations
 
     /// <summary>expm1(r) of x = n·ln 2 + r; <paramref name="shifted"/> carries n in its low mantissa bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V Expm1Reduced<S, V>(V x, out V shifted)
+    static V Expm1Reduced<S, V>(V x, out V shifted)
         where S : struct, ISimd<V>
         where V : struct
     {

@@ -7,15 +7,15 @@ namespace Unroll.Numerics;
 /// full-width vector load at the last element stays inside the block.
 /// </summary>
 /// <remarks>Whoever uses <see cref="Pointer"/> keeps the buffer reachable (see <see cref="GC.KeepAlive"/>).</remarks>
-internal sealed unsafe class AlignedBuffer
+sealed unsafe class AlignedBuffer
 {
-    private const int AlignmentFloats = 16;
+    const int AlignmentFloats = 16;
 
     // 4 vectors of 16 lanes: the widest read of an unpacked GEMM operand beyond its last column.
-    private const int SlackFloats = 64;
+    const int SlackFloats = 64;
 
-    private readonly float[] _storage;
-    private readonly int _offset;
+    readonly float[] _storage;
+    readonly int _offset;
 
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="length"/> is negative or does not fit one array.</exception>
     public AlignedBuffer(long length)

@@ -1,12 +1,12 @@
 namespace Unroll.Numerics;
 
 /// <summary>One allocation for many arrays: reserve all, commit once, then take the pointers.</summary>
-internal sealed unsafe class Arena
+sealed unsafe class Arena
 {
-    private const int Alignment = 16; // floats: 64 bytes
+    const int Alignment = 16; // floats: 64 bytes
 
-    private long _length;
-    private AlignedBuffer? _buffer;
+    long _length;
+    AlignedBuffer? _buffer;
 
     /// <summary>Reserves <paramref name="count"/> floats, 64-byte aligned.</summary>
     public Region Reserve(long count)

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Unroll.Numerics;
 
 /// <summary>Work that runs on the vectors of whichever kernel the engine uses.</summary>
-internal interface IKernelAction
+interface IKernelAction
 {
     void Invoke<S, V>()
         where S : struct, ISimd<V>
@@ -21,9 +21,9 @@ internal interface IKernelAction
 /// </remarks>
 public sealed class Engine : IDisposable
 {
-    private const int MaximumThreads = 1024;
+    const int MaximumThreads = 1024;
 
-    private static readonly Lazy<Engine> s_default = new(() => new Engine());
+    static readonly Lazy<Engine> s_default = new(() => new Engine());
 
     /// <summary>Makes an engine.</summary>
     /// <param name="threads">Threads that share the work, at least 1; by default <c>UNROLL_THREADS</c>, else every core.</param>
@@ -100,7 +100,7 @@ public sealed class Engine : IDisposable
         }
     }
 
-    private static int ThreadsFromEnvironment()
+    static int ThreadsFromEnvironment()
     {
         var text = Environment.GetEnvironmentVariable("UNROLL_THREADS");
         if (string.IsNullOrEmpty(text))
@@ -110,7 +110,7 @@ public sealed class Engine : IDisposable
             : throw new InvalidOperationException($"UNROLL_THREADS is '{text}'; expected a whole number from 1 to {MaximumThreads}.");
     }
 
-    private static KernelKind KernelFromEnvironment()
+    static KernelKind KernelFromEnvironment()
     {
         var text = Environment.GetEnvironmentVariable("UNROLL_KERNEL");
         if (string.IsNullOrEmpty(text))

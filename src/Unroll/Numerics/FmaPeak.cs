@@ -7,12 +7,12 @@ namespace Unroll.Numerics;
 /// <summary>The most fused multiply-adds one core of this machine does: what the engine's speed is compared with.</summary>
 public static class FmaPeak
 {
-    private const int Chains = 12; // enough independent chains to hide the latency of two FMA units
-    private const int Repeats = 5;
-    private const int Iterations = 1_500_000;
+    const int Chains = 12; // enough independent chains to hide the latency of two FMA units
+    const int Repeats = 5;
+    const int Iterations = 1_500_000;
 
     // Keeps the loop's result observable.
-    private static volatile float s_sink;
+    static volatile float s_sink;
 
     /// <summary>
     /// The median rate in GFLOP/s, a multiply-add counting as two operations, with the vectors of
@@ -26,7 +26,7 @@ public static class FmaPeak
         _ => Measure<Simd512, Vector512<float>>(),
     };
 
-    private static unsafe double Measure<S, V>()
+    static unsafe double Measure<S, V>()
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -46,7 +46,7 @@ public static class FmaPeak
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static unsafe void Loop<S, V>(int n, float* destination)
+    static unsafe void Loop<S, V>(int n, float* destination)
         where S : struct, ISimd<V>
         where V : struct
     {

@@ -7,7 +7,7 @@ namespace Unroll.Numerics;
 /// Legend: M rows, N columns, K length of the dot product. Each element of C is one sequential chain of fused
 /// multiply-adds over k, whatever the kernel, the blocking or the split over threads: equal inputs give equal bits.
 /// </remarks>
-internal unsafe ref struct GemmProblem
+unsafe ref struct GemmProblem
 {
     /// <summary>Blocks of A and C; B is common to all.</summary>
     public int Blocks = 1;
@@ -45,10 +45,10 @@ internal unsafe ref struct GemmProblem
 }
 
 /// <summary>The matrix product for every shape the layers need.</summary>
-internal static unsafe class Gemm
+static unsafe class Gemm
 {
     // A panel block of K × 4 vectors stays in the first-level cache (32 KiB) while the rows pass over it.
-    private const int PanelBytes = 32 * 1024;
+    const int PanelBytes = 32 * 1024;
 
     /// <summary>Computes <paramref name="problem"/> with the vectors of <typeparamref name="S"/>.</summary>
     public static void Multiply<S, V>(scoped in GemmProblem problem)
@@ -87,7 +87,7 @@ internal static unsafe class Gemm
         }
     }
 
-    private static void MultiplyTiled<S, V>(scoped in GemmProblem p)
+    static void MultiplyTiled<S, V>(scoped in GemmProblem p)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -122,7 +122,7 @@ internal static unsafe class Gemm
         }
     }
 
-    private static void Tile<S, V>(
+    static void Tile<S, V>(
         int rows, int vectors, float* a, nint aRow, nint aStep, float* b, nint bStep, int k,
         float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
@@ -139,7 +139,7 @@ internal static unsafe class Gemm
         }
     }
 
-    private static void TileOfRows<S, V, R>(
+    static void TileOfRows<S, V, R>(
         int vectors, float* a, nint aRow, nint aStep, float* b, nint bStep, int k,
         float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>

@@ -3,43 +3,43 @@ using System.Runtime.CompilerServices;
 namespace Unroll.Numerics;
 
 /// <summary>An integer the JIT knows while it compiles.</summary>
-internal interface IConstant
+interface IConstant
 {
     static abstract int Value { get; }
 }
 
-internal readonly struct C1 : IConstant
+readonly struct C1 : IConstant
 {
     public static int Value => 1;
 }
 
-internal readonly struct C2 : IConstant
+readonly struct C2 : IConstant
 {
     public static int Value => 2;
 }
 
-internal readonly struct C3 : IConstant
+readonly struct C3 : IConstant
 {
     public static int Value => 3;
 }
 
-internal readonly struct C4 : IConstant
+readonly struct C4 : IConstant
 {
     public static int Value => 4;
 }
 
-internal readonly struct C5 : IConstant
+readonly struct C5 : IConstant
 {
     public static int Value => 5;
 }
 
-internal readonly struct C6 : IConstant
+readonly struct C6 : IConstant
 {
     public static int Value => 6;
 }
 
 /// <summary>What the accumulators of a tile start from.</summary>
-internal enum TileStart
+enum TileStart
 {
     /// <summary>0.</summary>
     Zero,
@@ -58,7 +58,7 @@ internal enum TileStart
 /// The body is written once for the full tile of 6 × 4; R and C are constants to the JIT, which drops the accumulators
 /// that an edge tile does not have. So edges run the same code at the same bits, with no scalar tail.
 /// </remarks>
-internal static unsafe class GemmTile
+static unsafe class GemmTile
 {
     /// <summary>
     /// destination[r, j] = start[r, j] + Σₖ a[r·aRow + k·aStep] · b[k·bStep + j], r &lt; R, j &lt; C·Count.
@@ -172,7 +172,7 @@ internal static unsafe class GemmTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void LoadRow<S, V, C>(float* source, int last, out V v0, out V v1, out V v2, out V v3)
+    static void LoadRow<S, V, C>(float* source, int last, out V v0, out V v1, out V v2, out V v3)
         where S : struct, ISimd<V>
         where V : struct
         where C : struct, IConstant
@@ -184,7 +184,7 @@ internal static unsafe class GemmTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreRow<S, V, C>(float* destination, int last, V v0, V v1, V v2, V v3)
+    static void StoreRow<S, V, C>(float* destination, int last, V v0, V v1, V v2, V v3)
         where S : struct, ISimd<V>
         where V : struct
         where C : struct, IConstant
@@ -199,13 +199,13 @@ internal static unsafe class GemmTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static V LoadLast<S, V>(float* source, int last)
+    static V LoadLast<S, V>(float* source, int last)
         where S : struct, ISimd<V>
         where V : struct =>
         last == S.Count ? S.Load(source) : S.LoadPartial(source, last);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreLast<S, V>(float* destination, V value, int last)
+    static void StoreLast<S, V>(float* destination, V value, int last)
         where S : struct, ISimd<V>
         where V : struct
     {

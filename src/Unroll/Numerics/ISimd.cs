@@ -8,7 +8,7 @@ namespace Unroll.Numerics;
 /// Every operation is correctly rounded per lane (IEEE 754) and lanes never mix, which is why all widths give the same
 /// bits. Reductions across lanes are therefore absent on purpose.
 /// </remarks>
-internal unsafe interface ISimd<V>
+unsafe interface ISimd<V>
     where V : struct
 {
     /// <summary>Lanes in a register.</summary>

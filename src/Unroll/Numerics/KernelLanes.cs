@@ -1,7 +1,7 @@
 namespace Unroll.Numerics;
 
 /// <summary>Lanes per register of each kernel.</summary>
-internal static class KernelLanes
+static class KernelLanes
 {
     public static int Of(KernelKind kernel) => kernel switch
     {

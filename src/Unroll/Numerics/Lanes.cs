@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Unroll.Numerics;
 
 /// <summary>Loads and stores of up to one register: the tail of a row costs a masked access, no scalar loop.</summary>
-internal static unsafe class Lanes<S, V>
+static unsafe class Lanes<S, V>
     where S : struct, ISimd<V>
     where V : struct
 {

@@ -1,7 +1,7 @@
 namespace Unroll.Numerics;
 
 /// <summary>The natural logarithm in double precision; the framework's own differs in its last bit by platform.</summary>
-internal static class Logarithm
+static class Logarithm
 {
     /// <summary>The natural logarithm from IEEE operations only, so with the same bits on every platform.</summary>
     /// <remarks>

@@ -5,9 +5,9 @@ namespace Unroll.Numerics;
 /// 4 vectors, each panel [K, 4·Count], the last one as wide as it needs in whole vectors, padded with zeros.
 /// </summary>
 /// <remarks>The naive kernel keeps the plain [K, N] rows, so it depends on no packing code.</remarks>
-internal sealed unsafe class PackedMatrix
+sealed unsafe class PackedMatrix
 {
-    private readonly AlignedBuffer _buffer;
+    readonly AlignedBuffer _buffer;
 
     /// <param name="k">Rows: the length of the dot products.</param>
     /// <param name="n">Columns: the width of the result.</param>
@@ -51,7 +51,7 @@ internal sealed unsafe class PackedMatrix
         }
     }
 
-    private void PackPanel(float* source, nint kStep, nint nStep, int columns, int padded, float* destination)
+    void PackPanel(float* source, nint kStep, nint nStep, int columns, int padded, float* destination)
     {
         for (var k = 0; k < K; k++)
         {

@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 namespace Unroll.Numerics;
 
 /// <summary>Partial loads and stores for machines without masked memory instructions.</summary>
-internal static unsafe class PartialVector
+static unsafe class PartialVector
 {
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static Vector128<float> Load128(float* source, int n)

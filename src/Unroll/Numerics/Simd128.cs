@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Unroll.Numerics;
 
 /// <summary>4 lanes in one 128-bit register.</summary>
-internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
+readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 {
     public static int Count => 4;
 

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Unroll.Numerics;
 
 /// <summary>8 lanes in one 256-bit register.</summary>
-internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
+readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Count => 8;
 

@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 namespace Unroll.Numerics;
 
 /// <summary>16 lanes in one 512-bit register.</summary>
-internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
+readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 {
     public static int Count => 16;
 

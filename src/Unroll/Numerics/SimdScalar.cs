@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Unroll.Numerics;
 
 /// <summary>One lane: the naive kernel, in the same correctly rounded operations as the vectors.</summary>
-internal readonly unsafe struct SimdScalar : ISimd<float>
+readonly unsafe struct SimdScalar : ISimd<float>
 {
     public static int Count => 1;
 

@@ -3,7 +3,7 @@ using System.Runtime.ExceptionServices;
 namespace Unroll.Numerics;
 
 /// <summary>Work split over a team; made once and run many times, so that running allocates nothing.</summary>
-internal abstract class ParallelJob
+abstract class ParallelJob
 {
     /// <summary>Does the share of <paramref name="worker"/> (0-based) of <paramref name="workers"/>.</summary>
     public abstract void Execute(int worker, int workers);
@@ -17,21 +17,21 @@ internal abstract class ParallelJob
 /// A fixed set of threads that run one job at a time. Waiting threads spin for a few microseconds, then park, so that a
 /// busy machine is not kept busier.
 /// </summary>
-internal sealed class WorkerTeam : IDisposable
+sealed class WorkerTeam : IDisposable
 {
-    private const int Spins = 2000;
+    const int Spins = 2000;
 
-    private readonly object _gate = new();
-    private readonly object _caller = new();
-    private readonly int _size;
-    private bool _started;
-    private ParallelJob? _job;
-    private int _workers;
-    private int _parked;
-    private volatile int _epoch;
-    private volatile bool _stopping;
-    private int _remaining;
-    private ExceptionDispatchInfo? _failure;
+    readonly object _gate = new();
+    readonly object _caller = new();
+    readonly int _size;
+    bool _started;
+    ParallelJob? _job;
+    int _workers;
+    int _parked;
+    volatile int _epoch;
+    volatile bool _stopping;
+    int _remaining;
+    ExceptionDispatchInfo? _failure;
 
     public WorkerTeam(int size) => _size = size;
 
@@ -79,7 +79,7 @@ internal sealed class WorkerTeam : IDisposable
         }
     }
 
-    private void Start()
+    void Start()
     {
         _started = true;
         for (var worker = 1; worker < _size; worker++)
@@ -89,7 +89,7 @@ internal sealed class WorkerTeam : IDisposable
         }
     }
 
-    private void Work(int worker)
+    void Work(int worker)
     {
         var seen = 0;
         while (true)
@@ -107,7 +107,7 @@ internal sealed class WorkerTeam : IDisposable
         }
     }
 
-    private void ExecuteShare(int worker)
+    void ExecuteShare(int worker)
     {
         if (worker >= _workers)
             return;
@@ -121,7 +121,7 @@ internal sealed class WorkerTeam : IDisposable
         }
     }
 
-    private void WaitForEpochAfter(int seen)
+    void WaitForEpochAfter(int seen)
     {
         for (var spin = 0; spin < Spins; spin++)
         {
@@ -139,7 +139,7 @@ internal sealed class WorkerTeam : IDisposable
         }
     }
 
-    private void WaitForTeam()
+    void WaitForTeam()
     {
         for (var spin = 0; spin < Spins; spin++)
         {

@@ -3,8 +3,8 @@ namespace Unroll.Training;
 /// <summary>Calls a function after every epoch, or after every step.</summary>
 public sealed class ProgressCallback : TrainingCallback
 {
-    private readonly Action<TrainingProgress> _report;
-    private readonly bool _everyStep;
+    readonly Action<TrainingProgress> _report;
+    readonly bool _everyStep;
 
     /// <summary>Reports to <paramref name="report"/>.</summary>
     /// <param name="report">What is called.</param>
@@ -36,10 +36,10 @@ public sealed class ProgressCallback : TrainingCallback
 /// </summary>
 public sealed class EarlyStopping : TrainingCallback
 {
-    private readonly int _patience;
-    private readonly double _minimumImprovement;
-    private float[] _best = [];
-    private int _badEpochs;
+    readonly int _patience;
+    readonly double _minimumImprovement;
+    float[] _best = [];
+    int _badEpochs;
 
     /// <summary>Sets the patience.</summary>
     /// <param name="patience">Epochs without improvement that are borne, at least 1.</param>
@@ -102,8 +102,8 @@ public sealed class EarlyStopping : TrainingCallback
 /// <summary>Writes a checkpoint after every few epochs, from which <see cref="Trainer.Fit"/> can go on exactly.</summary>
 public sealed class CheckpointCallback : TrainingCallback
 {
-    private readonly string _path;
-    private readonly int _everyEpochs;
+    readonly string _path;
+    readonly int _everyEpochs;
 
     /// <summary>Writes to <paramref name="path"/>, each checkpoint replacing the one before only when it is complete.</summary>
     /// <param name="path">The file.</param>

@@ -9,11 +9,11 @@ namespace Unroll.Training;
 /// callbacks and the history. A run resumed from it ends with the same bits as one that never stopped.
 /// </summary>
 /// <remarks>The file is a model file with more tensors, so <see cref="ModelFile.Load"/> opens it too.</remarks>
-internal static class Checkpoint
+static class Checkpoint
 {
-    private const string GeneratorKey = "unroll.checkpoint.generator";
-    private const string OptimizerKey = "unroll.checkpoint.optimizer";
-    private const int NumbersPerEpoch = 6;
+    const string GeneratorKey = "unroll.checkpoint.generator";
+    const string OptimizerKey = "unroll.checkpoint.optimizer";
+    const int NumbersPerEpoch = 6;
 
     public static void Save(string path, TrainingProgress progress)
     {
@@ -78,7 +78,7 @@ internal static class Checkpoint
 }
 
 /// <summary>Collects what a checkpoint holds beside the model.</summary>
-internal sealed class CheckpointWriter(List<SafetensorsTensor> tensors, Dictionary<string, string> metadata)
+sealed class CheckpointWriter(List<SafetensorsTensor> tensors, Dictionary<string, string> metadata)
 {
     public List<SafetensorsTensor> Tensors { get; } = tensors;
 
@@ -94,7 +94,7 @@ internal sealed class CheckpointWriter(List<SafetensorsTensor> tensors, Dictiona
 }
 
 /// <summary>Reads what a <see cref="CheckpointWriter"/> collected.</summary>
-internal sealed class CheckpointReader(SafetensorsFile file)
+sealed class CheckpointReader(SafetensorsFile file)
 {
     public static string NumbersKey(string name) => $"unroll.checkpoint.numbers.{name}";
 

@@ -65,7 +65,7 @@ public sealed record Initialization
             Fill(model, parameter, random);
     }
 
-    private void Fill(SequenceModel model, Parameter parameter, MersenneTwister random)
+    void Fill(SequenceModel model, Parameter parameter, MersenneTwister random)
     {
         var values = model.Parameters.ValuesOf(parameter);
         var layer = model.Layers[parameter.LayerIndex];
@@ -91,7 +91,7 @@ public sealed record Initialization
         }
     }
 
-    private void SetForgetGateBias(LayerOptions options, ParameterRole role, Span<float> bias)
+    void SetForgetGateBias(LayerOptions options, ParameterRole role, Span<float> bias)
     {
         if (ForgetGateBias is not { } value || options is not LstmOptions { ForgetGate: true } lstm)
             return;
@@ -99,7 +99,7 @@ public sealed record Initialization
         bias.Slice(gate * lstm.HiddenSize, lstm.HiddenSize).Fill(role == ParameterRole.BiasIh ? (float)value : 0f);
     }
 
-    private static void FillGates(WeightInitializer initializer, Span<float> values, int rows, int columns, int fanIn, MersenneTwister random)
+    static void FillGates(WeightInitializer initializer, Span<float> values, int rows, int columns, int fanIn, MersenneTwister random)
     {
         for (var start = 0; start < values.Length; start += rows * columns)
         {
@@ -122,7 +122,7 @@ public sealed record Initialization
         }
     }
 
-    private static void Uniform(Span<float> values, double bound, MersenneTwister random)
+    static void Uniform(Span<float> values, double bound, MersenneTwister random)
     {
         foreach (ref var value in values)
             value = (float)random.Uniform(-bound, bound);
@@ -132,7 +132,7 @@ public sealed record Initialization
     /// A matrix with orthonormal rows (columns, if there are more rows), uniform over all such matrices: a Gaussian
     /// matrix, orthonormalised by Gram–Schmidt with positive norms (Mezzadri, Notices of the AMS 54, 2007).
     /// </summary>
-    private static void Orthogonal(Span<float> values, int rows, int columns, MersenneTwister random)
+    static void Orthogonal(Span<float> values, int rows, int columns, MersenneTwister random)
     {
         var count = Math.Min(rows, columns);
         var length = Math.Max(rows, columns);
@@ -163,7 +163,7 @@ public sealed record Initialization
         }
     }
 
-    private static double Dot(double[] x, double[] y)
+    static double Dot(double[] x, double[] y)
     {
         var sum = 0.0;
         for (var i = 0; i < x.Length; i++)
@@ -171,7 +171,7 @@ public sealed record Initialization
         return sum;
     }
 
-    private static void AddScaled(double[] x, double[] y, double factor)
+    static void AddScaled(double[] x, double[] y, double factor)
     {
         for (var i = 0; i < x.Length; i++)
             x[i] += factor * y[i];

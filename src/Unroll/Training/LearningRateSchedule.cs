@@ -30,7 +30,7 @@ public abstract class LearningRateSchedule
 /// <param name="rate">η₀ &gt; 0.</param>
 public sealed class ConstantRate(double rate) : LearningRateSchedule
 {
-    private readonly double _rate = Positive(rate, nameof(rate));
+    readonly double _rate = Positive(rate, nameof(rate));
 
     /// <inheritdoc/>
     public override double Rate(int index) => _rate;
@@ -42,9 +42,9 @@ public sealed class ConstantRate(double rate) : LearningRateSchedule
 /// <param name="gamma">γ &gt; 0, the factor of a decay.</param>
 public sealed class StepDecay(double rate, int stepSize, double gamma = 0.1) : LearningRateSchedule
 {
-    private readonly double _rate = Positive(rate, nameof(rate));
-    private readonly double _gamma = Positive(gamma, nameof(gamma));
-    private readonly int _stepSize = stepSize >= 1 ? stepSize : throw new ArgumentOutOfRangeException(nameof(stepSize), stepSize, "Expected at least 1.");
+    readonly double _rate = Positive(rate, nameof(rate));
+    readonly double _gamma = Positive(gamma, nameof(gamma));
+    readonly int _stepSize = stepSize >= 1 ? stepSize : throw new ArgumentOutOfRangeException(nameof(stepSize), stepSize, "Expected at least 1.");
 
     /// <inheritdoc/>
     public override double Rate(int index)
@@ -62,9 +62,9 @@ public sealed class StepDecay(double rate, int stepSize, double gamma = 0.1) : L
 /// <param name="minimum">η₁ ≥ 0, the last rate.</param>
 public sealed class CosineDecay(double rate, int length, double minimum = 0) : LearningRateSchedule
 {
-    private readonly double _rate = Positive(rate, nameof(rate));
-    private readonly int _length = length >= 1 ? length : throw new ArgumentOutOfRangeException(nameof(length), length, "Expected at least 1.");
-    private readonly double _minimum = minimum >= 0 ? minimum : throw new ArgumentOutOfRangeException(nameof(minimum), minimum, "Expected at least 0.");
+    readonly double _rate = Positive(rate, nameof(rate));
+    readonly int _length = length >= 1 ? length : throw new ArgumentOutOfRangeException(nameof(length), length, "Expected at least 1.");
+    readonly double _minimum = minimum >= 0 ? minimum : throw new ArgumentOutOfRangeException(nameof(minimum), minimum, "Expected at least 0.");
 
     /// <inheritdoc/>
     public override double Rate(int index) =>
@@ -83,10 +83,10 @@ public sealed class CosineDecay(double rate, int length, double minimum = 0) : L
 public sealed class ReduceOnPlateau(double rate, double factor = 0.1, int patience = 10, double threshold = 1e-4, double minimum = 0)
     : LearningRateSchedule
 {
-    private readonly double _factor = factor is > 0 and < 1 ? factor : throw new ArgumentOutOfRangeException(nameof(factor), factor, "Expected above 0 and below 1.");
-    private double _rate = Positive(rate, nameof(rate));
-    private double _best = double.PositiveInfinity;
-    private int _badEpochs;
+    readonly double _factor = factor is > 0 and < 1 ? factor : throw new ArgumentOutOfRangeException(nameof(factor), factor, "Expected above 0 and below 1.");
+    double _rate = Positive(rate, nameof(rate));
+    double _best = double.PositiveInfinity;
+    int _badEpochs;
 
     internal override double[] State
     {

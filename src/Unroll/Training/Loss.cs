@@ -86,7 +86,7 @@ public sealed class SoftmaxCrossEntropy : Loss
     }
 
     /// <summary>log Σ exp(y) − y_label of one row; dLogits = weight·(softmax − one-hot).</summary>
-    private static double CrossEntropy(ReadOnlySpan<float> logits, int label, double weight, Span<float> dLogits)
+    static double CrossEntropy(ReadOnlySpan<float> logits, int label, double weight, Span<float> dLogits)
     {
         var maximum = float.NegativeInfinity;
         foreach (var logit in logits)

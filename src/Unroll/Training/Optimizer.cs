@@ -11,9 +11,9 @@ namespace Unroll.Training;
 /// </remarks>
 public abstract unsafe class Optimizer
 {
-    private readonly AlignedBuffer[] _memory;
-    private readonly Engine _engine;
-    private readonly Job _job;
+    readonly AlignedBuffer[] _memory;
+    readonly Engine _engine;
+    readonly Job _job;
 
     private protected Optimizer(SequenceModel model, int memories)
     {
@@ -56,7 +56,7 @@ public abstract unsafe class Optimizer
     }
 
     // Below this a second thread costs more than it does.
-    private const int SmallestParallelCount = 50_000;
+    const int SmallestParallelCount = 50_000;
 
     internal Memory<float> MemoryAt(int index) => _memory[index].Memory;
 
@@ -70,7 +70,7 @@ public abstract unsafe class Optimizer
         where S : struct, ISimd<V>
         where V : struct;
 
-    private sealed class Job(Optimizer owner) : ParallelJob
+    sealed class Job(Optimizer owner) : ParallelJob
     {
         public override void Execute(int worker, int workers)
         {
@@ -80,7 +80,7 @@ public abstract unsafe class Optimizer
         }
     }
 
-    private struct UpdateAction : IKernelAction
+    struct UpdateAction : IKernelAction
     {
         public Optimizer Owner;
         public int Start, End;
@@ -95,8 +95,8 @@ public abstract unsafe class Optimizer
 /// <remarks>Polyak, USSR Computational Mathematics 4 (1964); in the form of Sutskever et al. (ICML 2013) that PyTorch uses.</remarks>
 public sealed unsafe class Sgd : Optimizer
 {
-    private readonly float _momentum;
-    private float _rate;
+    readonly float _momentum;
+    float _rate;
 
     /// <summary>Makes the optimizer of <paramref name="model"/>.</summary>
     /// <param name="model">Whose parameters are updated.</param>
@@ -128,9 +128,9 @@ public sealed unsafe class Sgd : Optimizer
 /// <summary>What Adam and AdamW share: first and second moments of the gradient, corrected for their start at 0.</summary>
 public abstract unsafe class MomentOptimizer : Optimizer
 {
-    private readonly double _beta1, _beta2, _epsilon, _weightDecay;
-    private double _power1 = 1, _power2 = 1;
-    private float _rate, _scale, _decay;
+    readonly double _beta1, _beta2, _epsilon, _weightDecay;
+    double _power1 = 1, _power2 = 1;
+    float _rate, _scale, _decay;
 
     private protected MomentOptimizer(SequenceModel model, double beta1, double beta2, double epsilon, double weightDecay)
         : base(model, memories: 2)
@@ -222,8 +222,8 @@ public sealed class AdamW : MomentOptimizer
 /// <remarks>Tieleman and Hinton, Neural Networks for Machine Learning, lecture 6e (2012).</remarks>
 public sealed unsafe class RmsProp : Optimizer
 {
-    private readonly double _alpha, _epsilon;
-    private float _rate;
+    readonly double _alpha, _epsilon;
+    float _rate;
 
     /// <summary>Makes the optimizer of <paramref name="model"/>.</summary>
     /// <param name="model">Whose parameters are updated.</param>
@@ -259,7 +259,7 @@ public sealed unsafe class RmsProp : Optimizer
 }
 
 /// <summary>Checks of numbers in [0, 1).</summary>
-internal static class Fraction
+static class Fraction
 {
     public static float Check(double value, string name) => value is >= 0 and < 1
         ? (float)value

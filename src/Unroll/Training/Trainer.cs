@@ -9,9 +9,9 @@ namespace Unroll.Training;
 /// <remarks>A step allocates nothing; what it computes in is allocated when the run starts.</remarks>
 public sealed class Trainer
 {
-    private const int MaximumValidationBatch = 256;
+    const int MaximumValidationBatch = 256;
 
-    private readonly TrainerOptions _options;
+    readonly TrainerOptions _options;
 
     /// <summary>Prepares to train <paramref name="model"/>.</summary>
     /// <param name="model">What is trained, its parameters initialised.</param>
@@ -92,13 +92,13 @@ public sealed class Trainer
         return new Evaluation(this, source).MeanLoss();
     }
 
-    private static void AtLeastOne(int value, string what)
+    static void AtLeastOne(int value, string what)
     {
         if (value < 1)
             throw new ArgumentException($"Expected at least 1 {what}, got {value}.");
     }
 
-    private void CheckSource(ISequenceSource source, string name)
+    void CheckSource(ISequenceSource source, string name)
     {
         ArgumentNullException.ThrowIfNull(source, name);
         if (source.InputSize != Model.InputSize)
@@ -108,7 +108,7 @@ public sealed class Trainer
     }
 
     /// <summary>The buffers of passes over one source.</summary>
-    private sealed class Passes(Trainer trainer, ISequenceSource source, int batchSize)
+    sealed class Passes(Trainer trainer, ISequenceSource source, int batchSize)
     {
         public SequenceBatch Batch { get; } = new(source.MaxSteps, batchSize, source.InputSize, source.TargetSize);
 
@@ -126,10 +126,10 @@ public sealed class Trainer
     }
 
     /// <summary>The mean loss over a source in fixed order.</summary>
-    private sealed class Evaluation(Trainer trainer, ISequenceSource source)
+    sealed class Evaluation(Trainer trainer, ISequenceSource source)
     {
-        private readonly Passes _passes = new(trainer, source, Math.Min(source.Count, MaximumValidationBatch));
-        private int[] _indices = [];
+        readonly Passes _passes = new(trainer, source, Math.Min(source.Count, MaximumValidationBatch));
+        int[] _indices = [];
 
         public double MeanLoss()
         {
@@ -147,17 +147,17 @@ public sealed class Trainer
     }
 
     /// <summary>One call of Fit.</summary>
-    private sealed class Run
+    sealed class Run
     {
-        private readonly Trainer _trainer;
-        private readonly ISequenceSource _source;
-        private readonly MersenneTwister _random;
-        private readonly TrainingProgress _progress;
-        private readonly Passes _passes;
-        private readonly Evaluation? _validation;
-        private int[] _order = [];
-        private double _lossSum, _normSum, _lastNorm, _rate;
-        private int _steps;
+        readonly Trainer _trainer;
+        readonly ISequenceSource _source;
+        readonly MersenneTwister _random;
+        readonly TrainingProgress _progress;
+        readonly Passes _passes;
+        readonly Evaluation? _validation;
+        int[] _order = [];
+        double _lossSum, _normSum, _lastNorm, _rate;
+        int _steps;
 
         public Run(Trainer trainer, ISequenceSource source, ISequenceSource? validation, MersenneTwister random, TrainingProgress progress)
         {
@@ -185,7 +185,7 @@ public sealed class Trainer
                 callback.OnEnd(_progress);
         }
 
-        private void Epoch(CancellationToken cancellation)
+        void Epoch(CancellationToken cancellation)
         {
             var clock = Stopwatch.GetTimestamp();
             (_lossSum, _normSum, _steps) = (0, 0, 0);
@@ -205,7 +205,7 @@ public sealed class Trainer
                 callback.OnEpochEnd(_progress);
         }
 
-        private void ShuffledSteps(CancellationToken cancellation)
+        void ShuffledSteps(CancellationToken cancellation)
         {
             if (_order.Length != _source.Count)
                 _order = new int[_source.Count];
@@ -221,7 +221,7 @@ public sealed class Trainer
             }
         }
 
-        private void SampledSteps(int count, CancellationToken cancellation)
+        void SampledSteps(int count, CancellationToken cancellation)
         {
             if (_order.Length != _passes.Batch.MaxBatch)
                 _order = new int[_passes.Batch.MaxBatch];
@@ -236,7 +236,7 @@ public sealed class Trainer
             }
         }
 
-        private void Announce()
+        void Announce()
         {
             _progress.Step++;
             for (var i = 0; i < _trainer.Callbacks.Count; i++)
@@ -244,7 +244,7 @@ public sealed class Trainer
         }
 
         /// <summary>One update; false when the run is to end.</summary>
-        private bool Step(ReadOnlySpan<int> indices, CancellationToken cancellation)
+        bool Step(ReadOnlySpan<int> indices, CancellationToken cancellation)
         {
             var options = _trainer._options;
             var parameters = _trainer.Model.Parameters;

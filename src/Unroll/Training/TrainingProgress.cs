@@ -14,7 +14,7 @@ public sealed record EpochRecord(int Epoch, double TrainingLoss, double Validati
 /// <summary>What happened in a training run.</summary>
 public sealed class TrainingHistory
 {
-    private readonly List<EpochRecord> _epochs = [];
+    readonly List<EpochRecord> _epochs = [];
 
     /// <summary>The epochs in order.</summary>
     public IReadOnlyList<EpochRecord> Epochs => _epochs;

@@ -7,12 +7,12 @@ namespace Unroll.Tests.Architecture;
 /// <summary>Which namespace may know which, seen in signatures, fields, locals and every instruction's operand.</summary>
 public class DependencyTests
 {
-    private const BindingFlags Everything =
+    const BindingFlags Everything =
         BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Static | BindingFlags.Instance | BindingFlags.DeclaredOnly;
 
-    private static readonly Assembly s_library = typeof(Engine).Assembly;
+    static readonly Assembly s_library = typeof(Engine).Assembly;
 
-    private static readonly Dictionary<string, string[]> s_allowed = new()
+    static readonly Dictionary<string, string[]> s_allowed = new()
     {
         ["Unroll.Numerics"] = [],
         ["Unroll.Layers"] = ["Unroll.Numerics"],
@@ -22,7 +22,7 @@ public class DependencyTests
         ["Unroll.Training"] = ["Unroll.Data", "Unroll.Formats", "Unroll.Models", "Unroll.Layers", "Unroll.Numerics"],
     };
 
-    private static readonly Dictionary<short, OpCode> s_opCodes = typeof(OpCodes).GetFields()
+    static readonly Dictionary<short, OpCode> s_opCodes = typeof(OpCodes).GetFields()
         .Select(field => (OpCode)field.GetValue(null)!)
         .ToDictionary(code => code.Value);
 
@@ -63,12 +63,12 @@ public class DependencyTests
         static Type NestedType(Type type, string name) => type.GetNestedType(name, Everything)!;
     }
 
-    private static IEnumerable<Type> LibraryTypes() => s_library.GetTypes().Where(type => type.Namespace is { } name
+    static IEnumerable<Type> LibraryTypes() => s_library.GetTypes().Where(type => type.Namespace is { } name
         && name.StartsWith("Unroll", StringComparison.Ordinal)); // without what the compiler embeds
 
-    private static IEnumerable<Type> Used(Type type) => Direct(type).SelectMany(Parts);
+    static IEnumerable<Type> Used(Type type) => Direct(type).SelectMany(Parts);
 
-    private static IEnumerable<Type?> Direct(Type type) =>
+    static IEnumerable<Type?> Direct(Type type) =>
     [
         type.BaseType,
         .. type.GetInterfaces(),
@@ -78,7 +78,7 @@ public class DependencyTests
         .. type.GetMethods(Everything).Cast<MethodBase>().Concat(type.GetConstructors(Everything)).SelectMany(OfMethod),
     ];
 
-    private static IEnumerable<Type?> OfMethod(MethodBase method)
+    static IEnumerable<Type?> OfMethod(MethodBase method)
     {
         yield return (method as MethodInfo)?.ReturnType;
         foreach (var parameter in method.GetParameters())
@@ -106,7 +106,7 @@ public class DependencyTests
     }
 
     /// <summary>The operands of a method's instructions that name a type, a method or a field.</summary>
-    private static IEnumerable<int> Tokens(byte[] code)
+    static IEnumerable<int> Tokens(byte[] code)
     {
         for (var at = 0; at < code.Length;)
         {
@@ -141,7 +141,7 @@ public class DependencyTests
     }
 
     /// <summary>A type, or what an array, pointer, reference or generic type is made of.</summary>
-    private static IEnumerable<Type> Parts(Type? type)
+    static IEnumerable<Type> Parts(Type? type)
     {
         if (type is null || type.IsGenericParameter)
             return [];

@@ -5,7 +5,7 @@ namespace Unroll.Tests.Data;
 public class SequenceSourceTests
 {
     /// <summary>Step t, feature f is 10·t + f: every number says where it comes from.</summary>
-    private static float[] Series(int steps, int features) =>
+    static float[] Series(int steps, int features) =>
         [.. Enumerable.Range(0, steps * features).Select(i => (10f * (i / features)) + (i % features))];
 
     [Theory]
@@ -143,20 +143,20 @@ public class SequenceSourceTests
         Assert.Throws<ArgumentNullException>(() => new ClosedLoopSource(Series(10, 1), 2, 2).Fill(null!, [0]));
     }
 
-    private static SequenceBatch Filled(ISequenceSource source, ReadOnlySpan<int> indices)
+    static SequenceBatch Filled(ISequenceSource source, ReadOnlySpan<int> indices)
     {
         var batch = new SequenceBatch(source.MaxSteps, indices.Length + 1, source.InputSize, source.TargetSize);
         source.Fill(batch, indices);
         return batch;
     }
 
-    private static void AssertInputs(SequenceBatch batch, int[] starts) =>
+    static void AssertInputs(SequenceBatch batch, int[] starts) =>
         Assert.Equal(Expected(starts, batch.Steps, batch.InputSize, 0), batch.Inputs);
 
-    private static void AssertTargets(SequenceBatch batch, int[] starts, int offset) =>
+    static void AssertTargets(SequenceBatch batch, int[] starts, int offset) =>
         Assert.Equal(Expected(starts, batch.TargetSteps, batch.TargetSize, offset), batch.Targets);
 
-    private static float[] Expected(int[] starts, int steps, int features, int offset) =>
+    static float[] Expected(int[] starts, int steps, int features, int offset) =>
     [
         .. from t in Enumerable.Range(0, steps)
            from start in starts

@@ -11,9 +11,9 @@ namespace Unroll.Tests.Formats;
 /// <summary>Models saved, loaded, taken over from PyTorch, and refused.</summary>
 public sealed class ModelFileTests : SafetensorsFixture
 {
-    private const string OptionsKey = "unroll.model";
+    const string OptionsKey = "unroll.model";
 
-    private static readonly SequenceModelOptions s_deep = new(2,
+    static readonly SequenceModelOptions s_deep = new(2,
     [
         new LstmOptions(5) { Peepholes = true }, new DropoutOptions(0.1), new LstmOptions(4), new GruOptions(3) { ResetGate = ResetGate.BeforeProduct },
         new RnnOptions(6) { Nonlinearity = Nonlinearity.Relu }, new DropoutOptions(0.5), new LinearOptions(4), new GruOptions(2),
@@ -272,7 +272,7 @@ public sealed class ModelFileTests : SafetensorsFixture
         Assert.Equal("Relu", (string)layers[4]!["nonlinearity"]!);
     }
 
-    private void RoundTrip(SequenceModelOptions options)
+    void RoundTrip(SequenceModelOptions options)
     {
         var model = Model(options);
         ModelFile.Save(Target, model);
@@ -294,22 +294,22 @@ public sealed class ModelFileTests : SafetensorsFixture
         }
     }
 
-    private static SequenceModel Model(SequenceModelOptions options, int seed = 17)
+    static SequenceModel Model(SequenceModelOptions options, int seed = 17)
     {
         var model = new SequenceModel(options, Kernels.Engine(Kernels.Chosen));
         new Random(seed).NextValues(model.Parameters.Values);
         return model;
     }
 
-    private SafetensorsTensor[] TensorsOf(SequenceModel model)
+    SafetensorsTensor[] TensorsOf(SequenceModel model)
     {
         ModelFile.Save(Target, model);
         return [.. SafetensorsFile.Read(Target).Tensors];
     }
 
-    private static int[] Bits(SequenceModel model) => [.. model.Parameters.Values.ToArray().Select(BitConverter.SingleToInt32Bits)];
+    static int[] Bits(SequenceModel model) => [.. model.Parameters.Values.ToArray().Select(BitConverter.SingleToInt32Bits)];
 
-    private static void AssertOneLine(string part, Action action)
+    static void AssertOneLine(string part, Action action)
     {
         var message = Assert.Throws<ModelFileException>(action).Message;
         Assert.Contains(part, message, StringComparison.Ordinal);

@@ -3,7 +3,7 @@ using Unroll.Layers;
 namespace Unroll.Tests.Models;
 
 /// <summary>Every option of every cell.</summary>
-internal static class CellOptions
+static class CellOptions
 {
     public static RecurrentOptions[] All(int hiddenSize) =>
     [

@@ -106,14 +106,14 @@ public class ForecasterTests
             Assert.Contains(part, Assert.ThrowsAny<ArgumentException>(action).Message, StringComparison.Ordinal);
     }
 
-    private static float[] History(int steps, int features)
+    static float[] History(int steps, int features)
     {
         var values = new float[steps * features];
         new Random(3).NextValues(values);
         return values;
     }
 
-    private static SequenceModel Model(int features, params LayerOptions[] layers)
+    static SequenceModel Model(int features, params LayerOptions[] layers)
     {
         var model = new SequenceModel(new SequenceModelOptions(features, layers), Kernels.Engine(Kernels.Chosen));
         new Random(4).NextValues(model.Parameters.Values, 0.6f);

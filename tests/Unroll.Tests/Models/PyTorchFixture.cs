@@ -4,7 +4,7 @@ using Unroll.Layers;
 namespace Unroll.Tests.Models;
 
 /// <summary>What PyTorch computed in double precision; tests/fixtures/README.md describes the files.</summary>
-internal static class PyTorchFixture
+static class PyTorchFixture
 {
     public static readonly string[] Cells = ["rnn-tanh", "rnn-relu", "lstm", "gru"];
 

@@ -9,10 +9,10 @@ public class PyTorchGoldenTests(ITestOutputHelper output)
     // The fixture's numbers are rounded to float first (6e-8 relative), then each of the 6 steps rounds sums of up to 10
     // products, forward and back: about 40 roundings in a chain. They add up like a random walk, √40 · 6e-8 = 4e-7; were
     // they all to one side, it would be 2.4e-6.
-    private const double FloatTolerance = 1e-6;
+    const double FloatTolerance = 1e-6;
 
     // Some 40 roundings of 1e-16 in either program, and a hundred times that for sums that cancel.
-    private const double DoubleTolerance = 1e-12;
+    const double DoubleTolerance = 1e-12;
 
     public static MatrixTheoryData<string, string> EngineCases => new(PyTorchFixture.Cells, ["1layer", "2layer"]);
 
@@ -152,13 +152,13 @@ public class PyTorchGoldenTests(ITestOutputHelper output)
         }
     }
 
-    private static (string Name, double[] Values)[] Tensors(CellParameters parameters, string suffix) =>
+    static (string Name, double[] Values)[] Tensors(CellParameters parameters, string suffix) =>
     [
         ($"weight_ih_{suffix}", parameters.WeightIh.Values), ($"weight_hh_{suffix}", parameters.WeightHh.Values),
         ($"bias_ih_{suffix}", parameters.BiasIh), ($"bias_hh_{suffix}", parameters.BiasHh),
     ];
 
-    private static Cell TheoryCell(string name, int inputSize, int hiddenSize) => name switch
+    static Cell TheoryCell(string name, int inputSize, int hiddenSize) => name switch
     {
         "rnn-tanh" => new RnnCell(inputSize, hiddenSize),
         "rnn-relu" => new RnnCell(inputSize, hiddenSize, RnnActivation.Relu),

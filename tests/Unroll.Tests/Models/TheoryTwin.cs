@@ -8,10 +8,10 @@ namespace Unroll.Tests.Models;
 /// <summary>
 /// The double-precision twin of a model of recurrent layers and a final linear one: same parameters, inputs and states.
 /// </summary>
-internal sealed class TheoryTwin
+sealed class TheoryTwin
 {
-    private readonly Cell[] _cells;
-    private readonly global::Unroll.Theory.Linear _linear;
+    readonly Cell[] _cells;
+    readonly global::Unroll.Theory.Linear _linear;
 
     public TheoryTwin(SequenceModel model)
     {
@@ -77,7 +77,7 @@ internal sealed class TheoryTwin
         return (output, gradients);
     }
 
-    private static double[] TensorOf(Parameter parameter, Func<int, CellParameters> cell, LinearParameters linear) => parameter.Role switch
+    static double[] TensorOf(Parameter parameter, Func<int, CellParameters> cell, LinearParameters linear) => parameter.Role switch
     {
         ParameterRole.WeightIh => cell(parameter.LayerIndex).WeightIh.Values,
         ParameterRole.WeightHh => cell(parameter.LayerIndex).WeightHh.Values,
@@ -88,7 +88,7 @@ internal sealed class TheoryTwin
         _ => linear.Bias,
     };
 
-    private static Cell CellOf(RecurrentOptions options, int inputSize) => options switch
+    static Cell CellOf(RecurrentOptions options, int inputSize) => options switch
     {
         RnnOptions rnn => new global::Unroll.Theory.RnnCell(inputSize, rnn.HiddenSize, rnn.Nonlinearity == Nonlinearity.Relu ? RnnActivation.Relu : RnnActivation.Tanh),
         LstmOptions lstm => new global::Unroll.Theory.LstmCell(inputSize, lstm.HiddenSize, new global::Unroll.Theory.LstmOptions
@@ -102,7 +102,7 @@ internal sealed class TheoryTwin
         _ => throw new ArgumentException($"no twin of {options}"),
     };
 
-    private static CellState[][] States(ModelState state, int batchSize) =>
+    static CellState[][] States(ModelState state, int batchSize) =>
     [
         .. Enumerable.Range(0, state.LayerCount).Select(layer =>
         {

@@ -7,7 +7,7 @@ namespace Unroll.Tests.Models;
 public class UnrolledModelTests(ITestOutputHelper output)
 {
     /// <summary>Relative to the largest element of each tensor.</summary>
-    private const double Tolerance = 2e-5;
+    const double Tolerance = 2e-5;
 
     public enum Loop
     {
@@ -264,7 +264,7 @@ public class UnrolledModelTests(ITestOutputHelper output)
             where TException : Exception => Assert.Contains(part, Assert.Throws<TException>(action).Message, StringComparison.Ordinal);
     }
 
-    private static double CompareWithTheory(SequenceModelOptions options, KernelKind kernel, int T, int B, Loop loop)
+    static double CompareWithTheory(SequenceModelOptions options, KernelKind kernel, int T, int B, Loop loop)
     {
         var model = Model(options, Kernels.Engine(kernel));
         var unrolled = Prepared(model, T, B, out var feedback, loop);
@@ -300,7 +300,7 @@ public class UnrolledModelTests(ITestOutputHelper output)
         }
     }
 
-    private static SequenceModel Model(SequenceModelOptions options, Engine engine)
+    static SequenceModel Model(SequenceModelOptions options, Engine engine)
     {
         var model = new SequenceModel(options, engine);
         var random = new Random(17);
@@ -310,7 +310,7 @@ public class UnrolledModelTests(ITestOutputHelper output)
     }
 
     /// <summary>Inputs, states, the loss's direction and the feedback mask, all random.</summary>
-    private static UnrolledModel Prepared(SequenceModel model, int T, int B, out bool[,] feedback, Loop loop)
+    static UnrolledModel Prepared(SequenceModel model, int T, int B, out bool[,] feedback, Loop loop)
     {
         var unrolled = model.Unroll(T, B);
         var random = new Random(23);
@@ -335,11 +335,11 @@ public class UnrolledModelTests(ITestOutputHelper output)
         return unrolled;
     }
 
-    private static byte[] Flat(bool[,] feedback) =>
+    static byte[] Flat(bool[,] feedback) =>
         feedback.Cast<bool>().Any(value => value) ? [.. feedback.Cast<bool>().Select(value => value ? (byte)1 : (byte)0)] : [];
 }
 
-internal static class RandomExtensions
+static class RandomExtensions
 {
     /// <summary>Fills with numbers from −scale to scale.</summary>
     public static void NextValues(this Random random, Span<float> values, float scale = 1)

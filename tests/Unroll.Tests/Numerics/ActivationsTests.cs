@@ -5,7 +5,7 @@ namespace Unroll.Tests.Numerics;
 
 public class ActivationsTests(ITestOutputHelper output)
 {
-    private const int Step = 997; // a prime stride through the bit patterns of all floats: 4.3 million of them
+    const int Step = 997; // a prime stride through the bit patterns of all floats: 4.3 million of them
 
     [Fact]
     public void Exp_IsWithinTwoUlp_OfDoubleOverAllFloats() =>
@@ -65,9 +65,9 @@ public class ActivationsTests(ITestOutputHelper output)
     }
 
     // Every NaN is the same result.
-    private static int Bits(float value) => float.IsNaN(value) ? -1 : BitConverter.SingleToInt32Bits(value);
+    static int Bits(float value) => float.IsNaN(value) ? -1 : BitConverter.SingleToInt32Bits(value);
 
-    private void CheckError(string name, double bound, Func<double, double> exact, Func<float, float> fast)
+    void CheckError(string name, double bound, Func<double, double> exact, Func<float, float> fast)
     {
         double worst = 0;
         float worstAt = 0;

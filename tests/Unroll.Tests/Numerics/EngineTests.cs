@@ -42,7 +42,7 @@ public class EngineTests
     public void UnknownEnvironment_IsRejected_ByName(string variable, string value) => With(variable, value, () =>
         Assert.StartsWith($"{variable} is '{value}'; expected", Assert.Throws<InvalidOperationException>(() => new Engine()).Message, StringComparison.Ordinal));
 
-    private static void With(string variable, string? value, Action action)
+    static void With(string variable, string? value, Action action)
     {
         var before = Environment.GetEnvironmentVariable(variable);
         Environment.SetEnvironmentVariable(variable, value);

@@ -5,7 +5,7 @@ namespace Unroll.Tests.Numerics;
 
 public unsafe class GemmTests
 {
-    private static readonly Gen<(int Blocks, int M, int N, int K, int Start, bool Transposed, bool Packed, int Seed)> s_problems =
+    static readonly Gen<(int Blocks, int M, int N, int K, int Start, bool Transposed, bool Packed, int Seed)> s_problems =
         Gen.Select(Gen.Int[1, 3], Gen.Int[1, 70], Gen.Int[1, 140], Gen.Int[1, 300], Gen.Int[0, 2], Gen.Bool, Gen.Bool, Gen.Int);
 
     [Fact]
@@ -38,7 +38,7 @@ public unsafe class GemmTests
         }
     }
 
-    private static float[] Run(KernelKind kernel, float[] a, float[] b, float[] bias, int m, int n, int k)
+    static float[] Run(KernelKind kernel, float[] a, float[] b, float[] bias, int m, int n, int k)
     {
         var packed = new PackedMatrix(k, n);
         var c = new float[m * n];
@@ -64,7 +64,7 @@ public unsafe class GemmTests
         return c;
     }
 
-    private static float[] Run(KernelKind kernel, (int Blocks, int M, int N, int K, int Start, bool Transposed, bool Packed, int Seed) p)
+    static float[] Run(KernelKind kernel, (int Blocks, int M, int N, int K, int Start, bool Transposed, bool Packed, int Seed) p)
     {
         // Guard values around every row of C show a write outside the result.
         const float Guard = 12345f;
@@ -111,7 +111,7 @@ public unsafe class GemmTests
     }
 
     /// <summary>[rows, columns] to [columns, rows] in place.</summary>
-    private static void Transpose(float[] matrix, int rows, int columns)
+    static void Transpose(float[] matrix, int rows, int columns)
     {
         var copy = matrix.ToArray();
         for (var i = 0; i < rows; i++)
@@ -121,7 +121,7 @@ public unsafe class GemmTests
         }
     }
 
-    private static float[] Fill(Random random, int length)
+    static float[] Fill(Random random, int length)
     {
         var values = new float[length];
         foreach (ref var value in values.AsSpan())

@@ -197,15 +197,15 @@ public class WorkerTeamTests
         Assert.Equal(count, next);
     }
 
-    private sealed class ActionJob(Action<int> share) : ParallelJob
+    sealed class ActionJob(Action<int> share) : ParallelJob
     {
         public override void Execute(int worker, int workers) => share(worker);
     }
 
-    private sealed class CountingJob(int threads) : ParallelJob
+    sealed class CountingJob(int threads) : ParallelJob
     {
-        private readonly int[] _counts = new int[threads];
-        private readonly Thread?[] _threads = new Thread?[threads];
+        readonly int[] _counts = new int[threads];
+        readonly Thread?[] _threads = new Thread?[threads];
 
         public int Workers { get; private set; }
 

@@ -8,11 +8,11 @@ namespace Unroll.Tests.Plots;
 
 public class ChartRendererTests
 {
-    private static readonly XNamespace s_svg = "http://www.w3.org/2000/svg";
+    static readonly XNamespace s_svg = "http://www.w3.org/2000/svg";
 
     public static TheoryData<string> Names => ["sine", "loss", "bars", "map"];
 
-    private static Chart ByName(string name) => name switch
+    static Chart ByName(string name) => name switch
     {
         "sine" => Samples.Sine,
         "loss" => Samples.Loss,
@@ -190,9 +190,9 @@ public class ChartRendererTests
         Assert.Contains("choose another path", error.Message, StringComparison.Ordinal);
     }
 
-    private static List<string> Texts(Chart chart) =>
+    static List<string> Texts(Chart chart) =>
         [.. XElement.Parse(ChartRenderer.ToSvg(chart)).Descendants(s_svg + "text").Select(text => text.Value)];
 
     // The drawing library numbers its clip paths through the life of the process.
-    private static string WithoutIds(string svg) => Regex.Replace(svg, "cl_[0-9a-f]+", "cl");
+    static string WithoutIds(string svg) => Regex.Replace(svg, "cl_[0-9a-f]+", "cl");
 }

@@ -6,7 +6,7 @@ namespace Unroll.Tests.Plots;
 
 public class HtmlReportTests
 {
-    private static HtmlReport Full() => new HtmlReport("A <script>title</script>", "With **subtitle**")
+    static HtmlReport Full() => new HtmlReport("A <script>title</script>", "With **subtitle**")
         .Section("First & foremost")
         .Paragraph("One **bold** word, `code **kept**`.\n\nSecond <script>alert(1)</script> paragraph.")
         .Note("Mind the *gap*")

@@ -4,7 +4,7 @@ using Unroll.Plots;
 namespace Unroll.Tests.Plots;
 
 /// <summary>Charts and pixel counts shared by the tests of this folder.</summary>
-internal static class Samples
+static class Samples
 {
     public static readonly double[] X = [.. Enumerable.Range(0, 50).Select(i => 0.1 * i)];
 
@@ -69,7 +69,7 @@ internal static class Samples
 }
 
 /// <summary>A new folder that is deleted with everything in it.</summary>
-internal sealed class TemporaryFolder : IDisposable
+sealed class TemporaryFolder : IDisposable
 {
     public string Path { get; } = Directory.CreateTempSubdirectory("unroll-plots-").FullName;
 

@@ -7,9 +7,9 @@ namespace Unroll.Tests.Training;
 
 public class AllocationTests
 {
-    private const int WarmUpSteps = 40, MeasuredSteps = 50;
+    const int WarmUpSteps = 40, MeasuredSteps = 50;
 
-    private static readonly Dictionary<string, LayerOptions[]> s_stacks = new()
+    static readonly Dictionary<string, LayerOptions[]> s_stacks = new()
     {
         ["Rnn"] = [new RnnOptions(40)],
         ["LstmPeepholes"] = [new LstmOptions(24) { Peepholes = true }],
@@ -99,7 +99,7 @@ public class AllocationTests
     }
 
     /// <summary>Reads how much each thread of a team has allocated so far, exactly and whatever other threads do.</summary>
-    private sealed class AllocationProbe(int threads) : ParallelJob
+    sealed class AllocationProbe(int threads) : ParallelJob
     {
         public long[] Bytes { get; } = new long[threads];
 

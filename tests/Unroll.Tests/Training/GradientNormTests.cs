@@ -93,7 +93,7 @@ public class GradientNormTests
         Assert.Throws<ArgumentNullException>(() => GradientNorm.Clip(null!, 1));
     }
 
-    private static ParameterSet Parameters(int count)
+    static ParameterSet Parameters(int count)
     {
         var model = new SequenceModel(new SequenceModelOptions(count - 1, [new LinearOptions(1)]), Kernels.Engine(Kernels.Chosen));
         new Random(count).NextValues(model.Parameters.Gradients, 2);

@@ -162,14 +162,14 @@ public class InitializationTests
         Assert.Throws<ArgumentNullException>(() => Initialization.PyTorch.Apply(model, null!));
     }
 
-    private static SequenceModel Initialized(SequenceModelOptions options, Initialization initialization, uint seed = 3)
+    static SequenceModel Initialized(SequenceModelOptions options, Initialization initialization, uint seed = 3)
     {
         var model = new SequenceModel(options, Kernels.Engine(Kernels.Chosen));
         initialization.Apply(model, new MersenneTwister(seed));
         return model;
     }
 
-    private static void AssertUniform(ReadOnlySpan<float> values, double bound, string name)
+    static void AssertUniform(ReadOnlySpan<float> values, double bound, string name)
     {
         double largest = 0, sum = 0;
         foreach (var value in values)
@@ -185,7 +185,7 @@ public class InitializationTests
     }
 
     /// <summary>W·Wᵀ = I within 1e-6: the rounding of W to single precision, 6e-8, and little more.</summary>
-    private static void AssertOrthonormalRows(ReadOnlySpan<float> matrix, int rows, int columns)
+    static void AssertOrthonormalRows(ReadOnlySpan<float> matrix, int rows, int columns)
     {
         for (var i = 0; i < rows; i++)
         {

@@ -187,10 +187,10 @@ public class LossTests
             Assert.Contains(part, Assert.Throws<ArgumentException>(action).Message, StringComparison.Ordinal);
     }
 
-    private static double Weight(SequenceBatch batch, int row) => batch.Weights.IsEmpty ? 1 : batch.Weights[row];
+    static double Weight(SequenceBatch batch, int row) => batch.Weights.IsEmpty ? 1 : batch.Weights[row];
 
     /// <summary>Outputs and targets from −2 to 2, labels of O classes, weights from 0.1 to 1.</summary>
-    private static (float[] Output, SequenceBatch Batch) Drawn(int T, int B, int O, bool weighted)
+    static (float[] Output, SequenceBatch Batch) Drawn(int T, int B, int O, bool weighted)
     {
         var random = new Random(5);
         var batch = new SequenceBatch(T, B, 1, O);

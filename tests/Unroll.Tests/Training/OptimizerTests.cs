@@ -8,12 +8,12 @@ namespace Unroll.Tests.Training;
 
 public class OptimizerTests
 {
-    private const int SplitCount = 60_009; // beyond where the update is split over threads
+    const int SplitCount = 60_009; // beyond where the update is split over threads
 
     // Around every vector width (4, 8 and 16 lanes), whole and with every kind of rest.
-    private static readonly int[] s_counts = [2, 3, 4, 5, 7, 9, 15, 16, 17, 31, 33, 67];
+    static readonly int[] s_counts = [2, 3, 4, 5, 7, 9, 15, 16, 17, 31, 33, 67];
 
-    private static readonly Rule[] s_rules =
+    static readonly Rule[] s_rules =
     [
         new("Sgd", model => new Sgd(model), () => SgdReference(0)),
         new("Momentum", model => new Sgd(model, 0.9), () => SgdReference(0.9)),
@@ -159,7 +159,7 @@ public class OptimizerTests
             Assert.Equal(parameter, Assert.Throws<ArgumentOutOfRangeException>(action).ParamName);
     }
 
-    private static float[] Bits(string name, int count, Engine engine)
+    static float[] Bits(string name, int count, Engine engine)
     {
         var model = Model(count, engine);
         var optimizer = s_rules.Single(rule => rule.Name == name).Make(model);
@@ -173,7 +173,7 @@ public class OptimizerTests
     }
 
     /// <summary>A model of <paramref name="count"/> parameters, from −1 to 1.</summary>
-    private static SequenceModel Model(int count, Engine engine)
+    static SequenceModel Model(int count, Engine engine)
     {
         var options = count == SplitCount
             ? new SequenceModelOptions(15_000, [new LinearOptions(4), new LinearOptions(1)])
@@ -185,16 +185,16 @@ public class OptimizerTests
     }
 
     /// <summary>Gradients of either sign whose size spreads over three decades.</summary>
-    private static void FillGradients(SequenceModel model, int step, float scale = 1)
+    static void FillGradients(SequenceModel model, int step, float scale = 1)
     {
         var random = new Random(1000 + step);
         foreach (ref var gradient in model.Parameters.Gradients)
             gradient = ((2 * random.NextSingle()) - 1) * MathF.Pow(10, -3 * random.NextSingle()) * scale;
     }
 
-    private static double Rate(int step) => 0.01 * (1 + (step % 3));
+    static double Rate(int step) => 0.01 * (1 + (step % 3));
 
-    private static Func<double, double, double, double> SgdReference(double momentum)
+    static Func<double, double, double, double> SgdReference(double momentum)
     {
         var v = 0.0;
         return (theta, d, rate) =>
@@ -204,7 +204,7 @@ public class OptimizerTests
         };
     }
 
-    private static Func<double, double, double, double> AdamReference(double beta1, double beta2, double epsilon, double decay)
+    static Func<double, double, double, double> AdamReference(double beta1, double beta2, double epsilon, double decay)
     {
         double m = 0, v = 0;
         var k = 0;
@@ -218,7 +218,7 @@ public class OptimizerTests
         };
     }
 
-    private static Func<double, double, double, double> RmsPropReference(double alpha, double epsilon)
+    static Func<double, double, double, double> RmsPropReference(double alpha, double epsilon)
     {
         var v = 0.0;
         return (theta, d, rate) =>
@@ -228,5 +228,5 @@ public class OptimizerTests
         };
     }
 
-    private sealed record Rule(string Name, Func<SequenceModel, Optimizer> Make, Func<Func<double, double, double, double>> Reference);
+    sealed record Rule(string Name, Func<SequenceModel, Optimizer> Make, Func<Func<double, double, double, double>> Reference);
 }

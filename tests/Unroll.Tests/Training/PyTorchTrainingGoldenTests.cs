@@ -12,11 +12,11 @@ namespace Unroll.Tests.Training;
 public class PyTorchTrainingGoldenTests(ITestOutputHelper output)
 {
     // Ten updates of numbers of about 1, each rounded to float (6e-8) once or twice; a loss is the mean of 36 squares.
-    private const double LossTolerance = 1e-6;
+    const double LossTolerance = 1e-6;
 
     // Momentum adds ten such errors up, and Adam and RMSProp divide a gradient by its own size, so that small gradients
     // carry the rounding of the large terms they are sums of.
-    private const double ParameterTolerance = 2e-6;
+    const double ParameterTolerance = 2e-6;
 
     public static MatrixTheoryData<string, string> Runs => new(PyTorchFixture.Cells, ["sgd", "adam", "adamw", "rmsprop"]);
 
@@ -138,7 +138,7 @@ public class PyTorchTrainingGoldenTests(ITestOutputHelper output)
         Assert.Equal(["StepDecay", "StepDecay", "CosineDecay", "CosineDecay", "ReduceOnPlateau", "ReduceOnPlateau"], compared);
     }
 
-    private static LearningRateSchedule? Schedule(string name, double rate, JsonElement options)
+    static LearningRateSchedule? Schedule(string name, double rate, JsonElement options)
     {
         double Number(string option) => options.GetProperty(option).GetDouble();
         return name switch
@@ -152,7 +152,7 @@ public class PyTorchTrainingGoldenTests(ITestOutputHelper output)
         };
     }
 
-    private static Optimizer Optimizer(string name, JsonElement options, SequenceModel model)
+    static Optimizer Optimizer(string name, JsonElement options, SequenceModel model)
     {
         double Number(string option) => options.GetProperty(option).GetDouble();
         double Beta(int index) => options.GetProperty("betas")[index].GetDouble();
@@ -165,13 +165,13 @@ public class PyTorchTrainingGoldenTests(ITestOutputHelper output)
         };
     }
 
-    private static string NameOf(Parameter parameter) =>
+    static string NameOf(Parameter parameter) =>
         parameter.LayerIndex == 0 ? $"rnn.{PyTorchFixture.NameOf(parameter.Role)}_l0" : $"linear.{PyTorchFixture.NameOf(parameter.Role)}";
 
     /// <summary>The rows of the fixture's one batch, whose order does not matter.</summary>
-    private sealed class Rows(JsonElement fixture) : ISequenceSource
+    sealed class Rows(JsonElement fixture) : ISequenceSource
     {
-        private readonly float[] _x = fixture.Floats("x"), _target = fixture.Floats("target");
+        readonly float[] _x = fixture.Floats("x"), _target = fixture.Floats("target");
 
         public int Count { get; } = fixture.Whole("B");
 

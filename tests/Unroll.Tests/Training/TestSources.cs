@@ -5,7 +5,7 @@ using Unroll.Training;
 namespace Unroll.Tests.Training;
 
 /// <summary>Another source that remembers which examples were asked for.</summary>
-internal class LoggingSource(ISequenceSource inner, List<int[]> log, Action? onFill = null) : ISequenceSource
+class LoggingSource(ISequenceSource inner, List<int[]> log, Action? onFill = null) : ISequenceSource
 {
     public int Count => inner.Count;
 
@@ -24,7 +24,7 @@ internal class LoggingSource(ISequenceSource inner, List<int[]> log, Action? onF
 }
 
 /// <summary>The same inputs with the opposite targets: the better a model learns the one, the worse it does on the other.</summary>
-internal sealed class OppositeSource(ISequenceSource inner) : LoggingSource(inner, [])
+sealed class OppositeSource(ISequenceSource inner) : LoggingSource(inner, [])
 {
     public override void Fill(SequenceBatch batch, ReadOnlySpan<int> indices)
     {
@@ -34,7 +34,7 @@ internal sealed class OppositeSource(ISequenceSource inner) : LoggingSource(inne
     }
 }
 
-internal static class TrainerExtensions
+static class TrainerExtensions
 {
     /// <summary>Trains until the end, or until the test is cancelled.</summary>
     public static TrainingHistory Train(

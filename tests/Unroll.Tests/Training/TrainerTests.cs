@@ -8,11 +8,11 @@ namespace Unroll.Tests.Training;
 
 public class TrainerTests(ITestOutputHelper output)
 {
-    private static readonly float[] s_sine = NoisySine.Clean(120, period: 25);
+    static readonly float[] s_sine = NoisySine.Clean(120, period: 25);
 
     public static TheoryData<string> Learners => [.. s_learners.Keys];
 
-    private static readonly Dictionary<string, RecurrentOptions> s_learners = new()
+    static readonly Dictionary<string, RecurrentOptions> s_learners = new()
     {
         ["Rnn"] = new RnnOptions(12),
         ["RnnRelu"] = new RnnOptions(12) { Nonlinearity = Nonlinearity.Relu },
@@ -411,7 +411,7 @@ public class TrainerTests(ITestOutputHelper output)
         new() { Epochs = epochs, BatchSize = batchSize, LearningRate = new ConstantRate(rate) };
 
     /// <summary>A small network with dropout, and 100 windows of a sine.</summary>
-    private static (Trainer Trainer, WindowSource Source) Small(TrainerOptions options, Func<SequenceModel, Optimizer>? optimizer = null)
+    static (Trainer Trainer, WindowSource Source) Small(TrainerOptions options, Func<SequenceModel, Optimizer>? optimizer = null)
     {
         var model = Model([new GruOptions(6), new DropoutOptions(0.1), new LinearOptions(1)], Kernels.Engine(Kernels.Chosen));
         var trainer = new Trainer(model, optimizer is null ? new Adam(model) : optimizer(model), new MeanSquaredError(), options);
@@ -425,7 +425,7 @@ public class TrainerTests(ITestOutputHelper output)
         return (bool)started.GetValue(engine.Team)!;
     }
 
-    private sealed class LoggingCallback(List<string> log, string name = "") : TrainingCallback
+    sealed class LoggingCallback(List<string> log, string name = "") : TrainingCallback
     {
         public override void OnStart(TrainingProgress progress) => log.Add($"{name}start");
 
@@ -438,7 +438,7 @@ public class TrainerTests(ITestOutputHelper output)
         public override void OnEnd(TrainingProgress progress) => log.Add($"{name}end");
     }
 
-    private sealed class LoggingSchedule : LearningRateSchedule
+    sealed class LoggingSchedule : LearningRateSchedule
     {
         public List<int> Indices { get; } = [];
 
@@ -456,12 +456,12 @@ public class TrainerTests(ITestOutputHelper output)
     }
 
     /// <summary>One more prediction at every step.</summary>
-    private sealed class HorizonGrowth(ClosedLoopSource source) : TrainingCallback
+    sealed class HorizonGrowth(ClosedLoopSource source) : TrainingCallback
     {
         public override void OnStepStarting(TrainingProgress progress) => source.Horizon = progress.Step;
     }
 
-    private sealed class SizeLog(ClosedLoopSource source, List<(int Steps, int Count)> sizes) : LoggingSource(source, [])
+    sealed class SizeLog(ClosedLoopSource source, List<(int Steps, int Count)> sizes) : LoggingSource(source, [])
     {
         public override void Fill(SequenceBatch batch, ReadOnlySpan<int> indices)
         {
@@ -470,7 +470,7 @@ public class TrainerTests(ITestOutputHelper output)
         }
     }
 
-    private sealed class EmptySource : ISequenceSource
+    sealed class EmptySource : ISequenceSource
     {
         public int Count => 0;
 
