@@ -68,33 +68,45 @@ public static class ModelFile
 
     internal static SequenceModel Build(SafetensorsFile file, Engine? engine)
     {
+        var model = new SequenceModel(Options(file), engine);
+        Fill(file, model);
+        return model;
+    }
+
+    /// <summary>The options in the metadata, of a model no larger than the file.</summary>
+    /// <exception cref="ModelFileException">The metadata describe no such model.</exception>
+    internal static SequenceModelOptions Options(SafetensorsFile file)
+    {
         var json = file.GetMetadata(OptionsKey);
-        SequenceModelOptions options;
         try
         {
-            options = ModelJson.Read(json);
+            var options = ModelJson.Read(json);
             CheckSize(file, options);
+            return options;
         }
         catch (Exception exception) when (exception is JsonException or ArgumentException or OverflowException)
         {
             throw new ModelFileException(file.FilePath, $"the metadata '{OptionsKey}' does not describe a model: {Describe.Message(exception)}", exception);
         }
-
-        var model = new SequenceModel(options, engine);
-        Fill(file, model);
-        return model;
     }
 
-    internal static void Fill(SafetensorsFile file, SequenceModel model)
+    internal static void Fill(SafetensorsFile file, SequenceModel model) => Fill(Fitting(file, model), model);
+
+    /// <summary>The tensors of the model's parameters, in their order.</summary>
+    /// <exception cref="ModelFileException">The file's names or shapes are not the model's.</exception>
+    internal static SafetensorsTensor[] Fitting(SafetensorsFile file, SequenceModel model)
     {
         var parameters = model.Parameters.All;
         var names = ParameterNames.Of(model.Options, parameters);
         file.RequireOnly([.. names, .. file.Tensors.Select(tensor => tensor.Name).Where(name => name.StartsWith(CheckpointPrefix, StringComparison.Ordinal))]);
-        var tensors = new SafetensorsTensor[names.Length];
-        for (var index = 0; index < names.Length; index++)
-            tensors[index] = file.Get(names[index], [.. parameters[index].Shape]);
-        for (var index = 0; index < names.Length; index++)
-            tensors[index].Data.Span.CopyTo(model.Parameters.ValuesOf(parameters[index]));
+        return [.. names.Select((name, index) => file.Get(name, [.. parameters[index].Shape]))];
+    }
+
+    /// <summary>Copies what <see cref="Fitting"/> found.</summary>
+    internal static void Fill(SafetensorsTensor[] tensors, SequenceModel model)
+    {
+        for (var index = 0; index < tensors.Length; index++)
+            tensors[index].Data.Span.CopyTo(model.Parameters.ValuesOf(model.Parameters.All[index]));
     }
 
     /// <summary>Refuses options that ask for more numbers than the file has, before anything is allocated.</summary>

@@ -91,11 +91,16 @@ public sealed class EarlyStopping : TrainingCallback
         writer.Add("earlyStopping", [BestEpoch, BestLoss, _badEpochs]);
     }
 
-    internal override void Restore(CheckpointReader reader)
+    internal override void Restore(CheckpointReader reader, TrainingProgress progress)
     {
-        _best = reader.Floats("earlyStopping.best").ToArray();
+        var best = reader.Floats("earlyStopping.best", progress.Model.Parameters.Count);
         var numbers = reader.Numbers("earlyStopping", 3);
+        _best = best.ToArray();
         (BestEpoch, BestLoss, _badEpochs) = ((int)numbers[0], numbers[1], (int)numbers[2]);
+
+        // The run had stopped when this was saved.
+        if (_badEpochs >= _patience)
+            progress.Stop();
     }
 }
 

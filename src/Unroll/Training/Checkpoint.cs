@@ -46,6 +46,9 @@ static class Checkpoint
         var name = file.GetMetadata(OptimizerKey);
         if (name != optimizer.GetType().Name)
             throw new ModelFileException(path, $"the checkpoint was made with the optimizer {name}, the run has {optimizer.GetType().Name}; resume with the same settings.");
+        if (!ModelFile.Options(file).Equals(model.Options))
+            throw new ModelFileException(path, "the checkpoint is of another model; resume with the layers and sizes it was made with.");
+        var tensors = ModelFile.Fitting(file, model);
         var count = model.Parameters.Count;
         var memories = Enumerable.Range(0, optimizer.MemoryCount).Select(index => reader.Floats($"optimizer.{index}", count)).ToArray();
         var position = reader.Numbers("progress", 2);
@@ -62,8 +65,12 @@ static class Checkpoint
             throw new ModelFileException(path, $"the state of the random generator is damaged: {exception.Message}", exception);
         }
 
+        // Each callback reads before it changes anything, so that a misfit leaves all as it was.
+        foreach (var callback in trainer.Callbacks)
+            callback.Restore(reader, progress);
+
         // Everything has been read and fits: from here on nothing fails half-way.
-        ModelFile.Fill(file, model);
+        ModelFile.Fill(tensors, model);
         for (var index = 0; index < memories.Length; index++)
             memories[index].CopyTo(optimizer.MemoryAt(index));
         (progress.Epoch, progress.Step) = ((int)position[0], (int)position[1]);
@@ -72,8 +79,6 @@ static class Checkpoint
         trainer.Random!.SetState(generator);
         foreach (var epoch in history.Chunk(NumbersPerEpoch))
             progress.History.Add(new EpochRecord((int)epoch[0], epoch[1], epoch[2], epoch[3], epoch[4], epoch[5]));
-        foreach (var callback in trainer.Callbacks)
-            callback.Restore(reader);
     }
 }
 
@@ -99,11 +104,7 @@ sealed class CheckpointReader(SafetensorsFile file)
     public static string NumbersKey(string name) => $"unroll.checkpoint.numbers.{name}";
 
     /// <exception cref="ModelFileException">There is no such tensor, or not of this length.</exception>
-    public ReadOnlyMemory<float> Floats(string name, int? length = null)
-    {
-        var full = ModelFile.CheckpointPrefix + name;
-        return (length is { } expected ? file.Get(full, [expected]) : file.Get(full)).Data;
-    }
+    public ReadOnlyMemory<float> Floats(string name, int length) => file.Get(ModelFile.CheckpointPrefix + name, [length]).Data;
 
     /// <exception cref="ModelFileException">There are no such numbers, or not as many.</exception>
     public double[] Numbers(string name, int count)

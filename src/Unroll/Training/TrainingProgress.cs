@@ -106,8 +106,8 @@ public abstract class TrainingCallback
     {
     }
 
-    /// <summary>Reads what <see cref="Save"/> wrote.</summary>
-    internal virtual void Restore(CheckpointReader reader)
+    /// <summary>Reads what <see cref="Save"/> wrote; changes nothing unless all of it is there.</summary>
+    internal virtual void Restore(CheckpointReader reader, TrainingProgress progress)
     {
     }
 }
