@@ -10,14 +10,14 @@ namespace Unroll.Tests.Training;
 /// <summary>Runs that are cut off and resumed.</summary>
 public sealed class CheckpointTests : IDisposable
 {
-    private const int Epochs = 6;
-    private const int CutAfter = 3;
+    const int Epochs = 6;
+    const int CutAfter = 3;
 
-    private static readonly string[] s_optimizers = ["Sgd", "Adam", "AdamW", "RmsProp"];
+    static readonly string[] s_optimizers = ["Sgd", "Adam", "AdamW", "RmsProp"];
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("unroll-checkpoint-").FullName;
+    readonly string _folder = Directory.CreateTempSubdirectory("unroll-checkpoint-").FullName;
 
-    private string Target => Path.Combine(_folder, "run.safetensors");
+    string Target => Path.Combine(_folder, "run.safetensors");
 
     public static MatrixTheoryData<string, bool, bool> Runs => new(s_optimizers, [false, true], [false, true]);
 
@@ -206,7 +206,7 @@ public sealed class CheckpointTests : IDisposable
     }
 
     /// <summary>A run that dies in the first step after an epoch, leaving its checkpoint.</summary>
-    private void Cut(Settings settings, int after = CutAfter, bool resume = false)
+    void Cut(Settings settings, int after = CutAfter, bool resume = false)
     {
         var session = new Session(settings);
         session.Callbacks.Add(new ProgressCallback(progress => _ = progress.Epoch > after ? throw new TimeoutException() : 0, everyStep: true));
@@ -214,13 +214,13 @@ public sealed class CheckpointTests : IDisposable
     }
 
     /// <summary>Equal but for the clock.</summary>
-    private static void AssertEqual(TrainingHistory expected, TrainingHistory actual)
+    static void AssertEqual(TrainingHistory expected, TrainingHistory actual)
     {
         Assert.Equal(expected.Epochs.Select(epoch => epoch with { Seconds = 0 }), actual.Epochs.Select(epoch => epoch with { Seconds = 0 }));
         Assert.Equal(expected.End, actual.End);
     }
 
-    private sealed record Settings
+    sealed record Settings
     {
         public string Optimizer { get; init; } = "Adam";
 
@@ -241,16 +241,16 @@ public sealed class CheckpointTests : IDisposable
         public LearningRateSchedule? Schedule { get; init; }
     }
 
-    private sealed class Watch(Action<TrainingProgress> look) : TrainingCallback
+    sealed class Watch(Action<TrainingProgress> look) : TrainingCallback
     {
         public override void OnEpochEnd(TrainingProgress progress) => look(progress);
     }
 
     /// <summary>Everything of a run, as a new process would build it.</summary>
-    private sealed class Session
+    sealed class Session
     {
-        private readonly Settings _settings;
-        private readonly LearningRateSchedule _schedule;
+        readonly Settings _settings;
+        readonly LearningRateSchedule _schedule;
 
         public Session(Settings settings, uint generatorSeed = 7)
         {
