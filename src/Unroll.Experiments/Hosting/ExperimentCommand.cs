@@ -73,6 +73,22 @@ public sealed class ExperimentCommand
         return option;
     }
 
+    /// <summary>An option that takes one of a few words.</summary>
+    public static Option<string> Choice(string name, string description, params string[] words)
+    {
+        ArgumentNullException.ThrowIfNull(words);
+        var expected = string.Join(" or ", words.Select(word => $"'{word}'"));
+        var option = new Option<string>(name) { Description = $"{description} {expected}.", HelpName = "NAME", DefaultValueFactory = _ => words[0] };
+        option.CustomParser = result =>
+        {
+            var text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+            if (!words.Contains(text))
+                result.AddError($"Option '{name}' expects {expected}, got '{text}'.");
+            return text;
+        };
+        return option;
+    }
+
     /// <summary>Parses and runs.</summary>
     /// <param name="args">The command line.</param>
     /// <param name="body">The experiment.</param>
@@ -88,6 +104,13 @@ public sealed class ExperimentCommand
         if (parsed.Errors.Count > 0)
         {
             error.WriteLine($"error: {OneLine(parsed.Errors[0].Message)} See --help.");
+            return 2;
+        }
+
+        // Of an option with a value the parser says so itself.
+        if (_root.Options.FirstOrDefault(option => parsed.GetResult(option)?.IdentifierTokenCount > 1) is { } repeated)
+        {
+            error.WriteLine($"error: Option '{repeated.Name}' is given more than once. See --help.");
             return 2;
         }
 
@@ -108,17 +131,22 @@ public sealed class ExperimentCommand
             body(context, parsed);
             return 0;
         }
-        catch (OperationCanceledException)
+        catch (Exception exception) when (Cause(exception) is { } cause)
         {
-            error.WriteLine("Stopped.");
-            return 130;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException or TrainingDivergedException)
-        {
-            error.WriteLine($"error: {OneLine(exception.Message)}");
-            return 1;
+            error.WriteLine(cause is OperationCanceledException ? "Stopped." : $"error: {OneLine(cause.Message)}");
+            return cause is OperationCanceledException ? 130 : 1;
         }
     }
+
+    /// <summary>What a user can be told in one line; null for a mistake of ours, which is to keep its stack.</summary>
+    private static Exception? Cause(Exception exception) => exception switch
+    {
+        // Runs on several threads fail together; the first to be known tells what was wrong.
+        AggregateException several => several.Flatten().InnerExceptions.Select(Cause).FirstOrDefault(),
+        OperationCanceledException or IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException
+            or TrainingDivergedException => exception,
+        _ => null,
+    };
 
     private static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
 }

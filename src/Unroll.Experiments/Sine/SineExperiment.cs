@@ -1,4 +1,3 @@
-using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Unroll.Experiments.Baselines;
@@ -58,8 +57,7 @@ public sealed class SineExperiment
         var command = new ExperimentCommand(Name, Title);
         var hidden = command.Add(ExperimentCommand.Whole("--hidden", "Hidden units.", 50, 1, 4096));
         var epochs = command.Add(ExperimentCommand.Whole("--epochs", "Epochs; by default those of the recipe.", 0, 1, 1_000_000));
-        var recipe = command.Add(new Option<string>("--recipe") { Description = "How to train: 'best' or 'classic'.", HelpName = "NAME", DefaultValueFactory = _ => Best.Name });
-        recipe.AcceptOnlyFromAmong(Best.Name, Classic.Name);
+        var recipe = command.Add(ExperimentCommand.Choice("--recipe", "How to train:", Best.Name, Classic.Name));
         return command.Run(
             args,
             (context, parsed) => Execute(context, parsed.GetValue(hidden), parsed.GetValue(epochs), parsed.GetValue(recipe)!),
