@@ -106,6 +106,13 @@ public sealed class ExperimentCommand
             return 2;
         }
 
+        // Of an option with a value the parser says so itself.
+        if (_root.Options.FirstOrDefault(option => parsed.GetResult(option)?.IdentifierTokenCount > 1) is { } repeated)
+        {
+            error.WriteLine($"error: Option '{repeated.Name}' is given more than once. See --help.");
+            return 2;
+        }
+
         if (parsed.Action is not null)
             return parsed.Invoke(new InvocationConfiguration { Output = output, Error = error });
 
@@ -123,17 +130,28 @@ public sealed class ExperimentCommand
             body(context, parsed);
             return cancellation.IsCancellationRequested ? Interrupted : 0;
         }
-        catch (OperationCanceledException)
+        catch (Exception exception) when (Cause(exception) is { } cause)
         {
-            error.WriteLine("Stopped before the first result; nothing was written.");
-            return Interrupted;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException or TrainingDivergedException)
-        {
-            error.WriteLine($"error: {OneLine(exception.Message)}");
+            if (cause is OperationCanceledException)
+            {
+                error.WriteLine("Stopped before the first result; nothing was written.");
+                return Interrupted;
+            }
+
+            error.WriteLine($"error: {OneLine(cause.Message)}");
             return 1;
         }
     }
 
-    static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
+    /// <summary>What a user can be told in one line; null for a mistake of ours, which is to keep its stack.</summary>
+    private static Exception? Cause(Exception exception) => exception switch
+    {
+        // Runs on several threads fail together; the first to be known tells what was wrong.
+        AggregateException several => several.Flatten().InnerExceptions.Select(Cause).FirstOrDefault(),
+        OperationCanceledException or IOException or UnauthorizedAccessException or ArgumentException or InvalidOperationException
+            or TrainingDivergedException => exception,
+        _ => null,
+    };
+
+    private static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
 }
