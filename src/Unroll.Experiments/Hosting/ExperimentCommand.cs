@@ -144,7 +144,7 @@ public sealed class ExperimentCommand
     }
 
     /// <summary>What a user can be told in one line; null for a mistake of ours, which is to keep its stack.</summary>
-    private static Exception? Cause(Exception exception) => exception switch
+    static Exception? Cause(Exception exception) => exception switch
     {
         // Runs on several threads fail together; the first to be known tells what was wrong.
         AggregateException several => several.Flatten().InnerExceptions.Select(Cause).FirstOrDefault(),
@@ -153,5 +153,5 @@ public sealed class ExperimentCommand
         _ => null,
     };
 
-    private static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
+    static string OneLine(string message) => message.ReplaceLineEndings(" ").Trim();
 }

@@ -25,7 +25,11 @@ static class ReadmeExample
         var examples = new ClosedLoopSource(series, warmUp: 25, maxHorizon: 100);
         var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), new TrainerOptions
         {
-            Epochs = 40, StepsPerEpoch = 10, BatchSize = 8, LearningRate = new CosineDecay(0.01, length: 40), ClipNorm = 1,
+            Epochs = 40,
+            StepsPerEpoch = 10,
+            BatchSize = 8,
+            LearningRate = new CosineDecay(0.01, length: 40),
+            ClipNorm = 1,
         });
         var history = trainer.Fit(examples, random);
 

