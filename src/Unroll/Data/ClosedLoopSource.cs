@@ -45,7 +45,7 @@ public sealed class ClosedLoopSource : ISequenceSource
     /// <summary>The largest <see cref="Horizon"/>.</summary>
     public int MaxHorizon { get; }
 
-    /// <summary>K, the predictions of an example; may grow while training.</summary>
+    /// <summary>K, the predictions of an example. It may change between epochs, or at any step where <c>StepsPerEpoch</c> is set.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is below 1 or above <see cref="MaxHorizon"/>.</exception>
     public int Horizon
     {

@@ -68,6 +68,9 @@ sealed class WorkerTeam : IDisposable
         }
     }
 
+    /// <summary>Whether a job has been split yet: the threads start with the first one that is.</summary>
+    public bool HasStarted => _started;
+
     /// <summary>Ends the threads. The team must be idle.</summary>
     public void Dispose()
     {

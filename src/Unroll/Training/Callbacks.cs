@@ -59,6 +59,15 @@ public sealed class EarlyStopping : TrainingCallback
     public double BestLoss { get; private set; } = double.PositiveInfinity;
 
     /// <inheritdoc/>
+    public override void OnStart(TrainingProgress progress)
+    {
+        ArgumentNullException.ThrowIfNull(progress);
+        if (progress.Epoch > 0)
+            return; // resumed: the checkpoint has told the best so far
+        (BestEpoch, BestLoss, _badEpochs) = (0, double.PositiveInfinity, 0);
+    }
+
+    /// <inheritdoc/>
     public override void OnEpochEnd(TrainingProgress progress)
     {
         ArgumentNullException.ThrowIfNull(progress);

@@ -57,10 +57,13 @@ public sealed record Initialization
         new() { RecurrentWeights = WeightInitializer.Orthogonal, Biases = WeightInitializer.Zero };
 
     /// <summary>Fills every parameter of <paramref name="model"/>, drawing in the order of its buffer.</summary>
+    /// <exception cref="InvalidOperationException"><see cref="Biases"/> is an initialiser of matrices.</exception>
     public void Apply(SequenceModel model, MersenneTwister random)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(random);
+        if (Biases is not (WeightInitializer.PyTorchUniform or WeightInitializer.Zero))
+            throw new InvalidOperationException($"Expected biases of {WeightInitializer.PyTorchUniform} or {WeightInitializer.Zero}, got {Biases}, which is for matrices.");
         foreach (var parameter in model.Parameters.All)
             Fill(model, parameter, random);
     }

@@ -77,14 +77,17 @@ public sealed class CosineDecay(double rate, int length, double minimum = 0) : L
 /// </summary>
 /// <param name="rate">η₀ &gt; 0.</param>
 /// <param name="factor">The factor of a reduction, above 0 and below 1.</param>
-/// <param name="patience">Epochs without progress that are borne.</param>
-/// <param name="threshold">The relative progress that counts.</param>
-/// <param name="minimum">The rate is not reduced below this.</param>
+/// <param name="patience">Epochs without progress that are borne, at least 0.</param>
+/// <param name="threshold">The relative progress that counts, at least 0 and below 1.</param>
+/// <param name="minimum">The rate is not reduced below this; at least 0, at most η₀.</param>
 public sealed class ReduceOnPlateau(double rate, double factor = 0.1, int patience = 10, double threshold = 1e-4, double minimum = 0)
     : LearningRateSchedule
 {
-    readonly double _factor = factor is > 0 and < 1 ? factor : throw new ArgumentOutOfRangeException(nameof(factor), factor, "Expected above 0 and below 1.");
     double _rate = Positive(rate, nameof(rate));
+    readonly double _factor = factor is > 0 and < 1 ? factor : throw new ArgumentOutOfRangeException(nameof(factor), factor, "Expected above 0 and below 1.");
+    readonly int _patience = patience >= 0 ? patience : throw new ArgumentOutOfRangeException(nameof(patience), patience, "Expected at least 0.");
+    readonly double _threshold = threshold is >= 0 and < 1 ? threshold : throw new ArgumentOutOfRangeException(nameof(threshold), threshold, "Expected at least 0 and below 1.");
+    readonly double _minimum = minimum >= 0 && minimum <= rate ? minimum : throw new ArgumentOutOfRangeException(nameof(minimum), minimum, "Expected at least 0 and at most the rate.");
     double _best = double.PositiveInfinity;
     int _badEpochs;
 
@@ -100,14 +103,14 @@ public sealed class ReduceOnPlateau(double rate, double factor = 0.1, int patien
     /// <inheritdoc/>
     public override void Observe(double loss)
     {
-        if (loss < _best * (1 - threshold))
+        if (loss < _best * (1 - _threshold))
         {
             _best = loss;
             _badEpochs = 0;
         }
-        else if (++_badEpochs > patience)
+        else if (++_badEpochs > _patience)
         {
-            _rate = Math.Max(_rate * _factor, minimum);
+            _rate = Math.Max(_rate * _factor, _minimum);
             _badEpochs = 0;
         }
     }

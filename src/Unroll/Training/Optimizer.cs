@@ -137,7 +137,7 @@ public abstract unsafe class MomentOptimizer : Optimizer
     {
         Fraction.Check(beta1, nameof(beta1));
         Fraction.Check(beta2, nameof(beta2));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(epsilon);
+        Epsilon.Check(epsilon);
         ArgumentOutOfRangeException.ThrowIfNegative(weightDecay);
         (_beta1, _beta2, _epsilon, _weightDecay) = (beta1, beta2, epsilon, weightDecay);
     }
@@ -193,7 +193,7 @@ public sealed class Adam : MomentOptimizer
     /// <param name="model">Whose parameters are updated.</param>
     /// <param name="beta1">β₁, at least 0 and below 1.</param>
     /// <param name="beta2">β₂, at least 0 and below 1.</param>
-    /// <param name="epsilon">ε &gt; 0.</param>
+    /// <param name="epsilon">ε, at least 1e-12.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of range.</exception>
     public Adam(SequenceModel model, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8)
         : base(model, beta1, beta2, epsilon, weightDecay: 0)
@@ -210,7 +210,7 @@ public sealed class AdamW : MomentOptimizer
     /// <param name="weightDecay">λ ≥ 0.</param>
     /// <param name="beta1">β₁, at least 0 and below 1.</param>
     /// <param name="beta2">β₂, at least 0 and below 1.</param>
-    /// <param name="epsilon">ε &gt; 0.</param>
+    /// <param name="epsilon">ε, at least 1e-12.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of range.</exception>
     public AdamW(SequenceModel model, double weightDecay = 0.01, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8)
         : base(model, beta1, beta2, epsilon, weightDecay)
@@ -228,13 +228,13 @@ public sealed unsafe class RmsProp : Optimizer
     /// <summary>Makes the optimizer of <paramref name="model"/>.</summary>
     /// <param name="model">Whose parameters are updated.</param>
     /// <param name="alpha">α, at least 0 and below 1.</param>
-    /// <param name="epsilon">ε &gt; 0.</param>
+    /// <param name="epsilon">ε, at least 1e-12.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of range.</exception>
     public RmsProp(SequenceModel model, double alpha = 0.99, double epsilon = 1e-8)
         : base(model, memories: 1)
     {
         Fraction.Check(alpha, nameof(alpha));
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(epsilon);
+        Epsilon.Check(epsilon);
         (_alpha, _epsilon) = (alpha, epsilon);
     }
 
@@ -255,6 +255,19 @@ public sealed unsafe class RmsProp : Optimizer
             var step = S.Divide(S.Multiply(rate, d), S.Add(S.Sqrt(v), epsilon));
             Lanes<S, V>.Store(theta + i, S.Subtract(Lanes<S, V>.Load(theta + i, n), step), n);
         }
+    }
+}
+
+/// <summary>Checks of the number that keeps a quotient finite.</summary>
+static class Epsilon
+{
+    // Moments below 1e-30 are cut to 0: ε must stay far above their root, 1e-15, for the cut to mean nothing.
+    const double Minimum = 1e-12;
+
+    public static void Check(double epsilon)
+    {
+        if (!(epsilon >= Minimum) || !double.IsFinite(epsilon))
+            throw new ArgumentOutOfRangeException(nameof(epsilon), epsilon, $"Expected a finite number of at least {Minimum}.");
     }
 }
 

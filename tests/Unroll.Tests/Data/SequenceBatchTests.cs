@@ -37,10 +37,8 @@ public class SequenceBatchTests
         batch.Inputs[0] = 7;
         batch.Resize(1, 1, 1);
         Assert.Equal([7f, 0f, 0f], batch.Inputs);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var step = 0; step < 100; step++)
-            batch.Resize(1 + (step % 5), 1 + (step % 4), 1, weights: true);
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        batch.Resize(5, 4, 5);
+        Assert.Equal(7f, batch.Inputs[0]);
     }
 
     [Theory]

@@ -3,8 +3,7 @@ using Unroll.Numerics;
 namespace Unroll.Tests.Numerics;
 
 /// <summary>Alone, because the environment is everybody's.</summary>
-[CollectionDefinition(nameof(EngineTests), DisableParallelization = true)]
-[Collection(nameof(EngineTests))]
+[Collection(nameof(Alone))]
 public class EngineTests
 {
     [Theory]

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Unroll.Numerics;
 
 namespace Unroll.Tests.Numerics;
@@ -105,12 +106,12 @@ public class WorkerTeamTests
             var bad = new ActionJob(worker =>
             {
                 if (worker == failing)
-                    throw new InvalidOperationException($"share {worker} of run {run}");
+                    Fail($"share {worker} of run {run}");
                 others.Execute(worker, threads);
             });
             var exception = Assert.Throws<InvalidOperationException>(() => engine.Team.Run(bad, threads));
             Assert.Equal($"share {failing} of run {run}", exception.Message);
-            Assert.Contains(nameof(ActionJob), exception.StackTrace, StringComparison.Ordinal); // where it happened
+            Assert.Contains($"{nameof(Fail)}(", exception.StackTrace, StringComparison.Ordinal); // where it happened
             for (var worker = 0; worker < threads; worker++)
                 Assert.Equal(worker == failing ? 0 : 1, others.Count(worker));
 
@@ -119,6 +120,9 @@ public class WorkerTeamTests
                 Assert.Equal(run, good.Count(worker));
         }
     }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    static void Fail(string message) => throw new InvalidOperationException(message);
 
     [Fact]
     public void ExceptionsInAllShares_GiveOne()

@@ -198,4 +198,14 @@ public class InitializationTests
             }
         }
     }
+
+    [Theory]
+    [InlineData(WeightInitializer.Orthogonal)]
+    [InlineData(WeightInitializer.GlorotUniform)]
+    public void Biases_RefuseInitializersOfMatrices(WeightInitializer initializer)
+    {
+        var model = new SequenceModel(new SequenceModelOptions(1, [new RnnOptions(2)]), Kernels.Engine(Kernels.Chosen));
+        var exception = Assert.Throws<InvalidOperationException>(() => new Initialization { Biases = initializer }.Apply(model, new MersenneTwister(1)));
+        Assert.Contains($"got {initializer}", exception.Message, StringComparison.Ordinal);
+    }
 }

@@ -229,4 +229,16 @@ public class OptimizerTests
     }
 
     sealed record Rule(string Name, Func<SequenceModel, Optimizer> Make, Func<Func<double, double, double, double>> Reference);
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-1e-8)]
+    [InlineData(1e-20)]
+    [InlineData(double.NaN)]
+    public void Epsilon_TooSmallForTheMoments_IsRefused(double epsilon)
+    {
+        var model = new SequenceModel(new SequenceModelOptions(1, [new RnnOptions(2)]), Kernels.Engine(Kernels.Chosen));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Adam(model, epsilon: epsilon));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new RmsProp(model, epsilon: epsilon));
+    }
 }

@@ -116,4 +116,13 @@ public class ScheduleTests
         static void Check(string parameter, Action action) =>
             Assert.Equal(parameter, Assert.Throws<ArgumentOutOfRangeException>(action).ParamName);
     }
+
+    [Theory]
+    [InlineData(0, 0, 0)]
+    [InlineData(1, 0, 0)]
+    [InlineData(0.5, -1, 0)]
+    [InlineData(0.5, 0, -0.1)]
+    [InlineData(0.5, 0, 0.2)]
+    public void ReduceOnPlateau_RefusesNumbersOutOfRange(double factor, int patience, double minimum) =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new ReduceOnPlateau(0.1, factor, patience, minimum: minimum));
 }

@@ -419,11 +419,7 @@ public class TrainerTests(ITestOutputHelper output)
     }
 
     /// <summary>Whether the engine's team ever ran on more than the calling thread.</summary>
-    internal static bool HasSplitWork(Engine engine)
-    {
-        var started = typeof(WorkerTeam).GetField("_started", System.Reflection.BindingFlags.Instance | System.Reflection.BindingFlags.NonPublic)!;
-        return (bool)started.GetValue(engine.Team)!;
-    }
+    public static bool HasSplitWork(Engine engine) => engine.Team.HasStarted;
 
     sealed class LoggingCallback(List<string> log, string name = "") : TrainingCallback
     {
@@ -481,5 +477,22 @@ public class TrainerTests(ITestOutputHelper output)
         public int TargetSize => 1;
 
         public void Fill(SequenceBatch batch, ReadOnlySpan<int> indices) => throw new InvalidOperationException("no example was promised");
+    }
+
+    [Fact]
+    public void EarlyStopping_StartsAfresh_WhenUsedForASecondRun()
+    {
+        var stopping = new EarlyStopping(patience: 3);
+        var source = new WindowSource(NoisySine.Generate(100, new MersenneTwister(12)), 10, WindowTarget.EachNext);
+        foreach (var scale in new[] { 0.1f, 30f })
+        {
+            // The second model starts so badly that the first one's best would stop it at once.
+            var model = Model([new RnnOptions(4), new LinearOptions(1)], Kernels.Engine(Kernels.Chosen));
+            foreach (ref var value in model.Parameters.Values)
+                value *= scale;
+            var history = new Trainer(model, new Adam(model), new MeanSquaredError(), new TrainerOptions { Epochs = 6 })
+                .Train(source, new MersenneTwister(1), callbacks: [stopping]);
+            Assert.Equal(history.Epochs.Min(epoch => epoch.TrainingLoss), stopping.BestLoss);
+        }
     }
 }
