@@ -14,6 +14,11 @@ namespace Unroll.Layers;
 /// </remarks>
 readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 {
+    static readonly ForwardPhase[] s_phasesAfterProduct = [new(0, 3, ProductOperand.PreviousHidden, LastApart: true)];
+
+    static readonly ForwardPhase[] s_phasesBeforeProduct =
+        [new(0, 2, ProductOperand.PreviousHidden), new(2, 1, ProductOperand.Saved)];
+
     static readonly RecurrentProduct[] s_afterProduct =
     [
         new(0, 2, ProductOperand.PreviousHidden, ProductGradient.Gates),
@@ -36,15 +41,19 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     public bool HasSaved => true;
 
+    public ReadOnlySpan<ForwardPhase> Phases => _before ? s_phasesBeforeProduct : s_phasesAfterProduct;
+
     public ReadOnlySpan<RecurrentProduct> Products => _before ? s_beforeProduct : s_afterProduct;
 
     public (int Gate, bool Current) Peephole(int block) => throw new ArgumentOutOfRangeException(nameof(block));
 
-    public void Forward<S, V>(in CellStep step, int product)
+    public void Forward<S, V>(in CellStep step, int phase)
         where S : struct, ISimd<V>
         where V : struct
     {
-        if (product == 0)
+        if (!_before)
+            ForwardAfterProduct<S, V>(step);
+        else if (phase == 0)
             ForwardGates<S, V>(step);
         else
             ForwardCandidate<S, V>(step);
@@ -60,61 +69,79 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             BackwardReset<S, V>(step);
     }
 
-    /// <summary>r, z and, when the reset comes first, q = r⊙hₜ₋₁.</summary>
+    /// <summary>The whole step when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void ForwardGates<S, V>(in CellStep step)
+    static void ForwardAfterProduct<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var h = step.H;
+        int h = step.H, units = step.Units;
+        var keep = step.Gates != null;
         for (var row = 0; row < step.Rows; row++)
         {
+            // blocks: W_in·x + b_in, r, z, m
+            var a = step.PreActivations + (row * step.PreActivationRow);
             var gates = step.Gates + ((nint)row * 3 * h);
-            var recurrent = step.Recurrent + ((nint)row * 3 * h);
-            for (var j = 0; j < h; j += S.Count)
+            for (var j = 0; j < units; j += S.Count)
             {
-                var n = h - j;
-                var r = Activations.Sigmoid<S, V>(S.Add(Lanes<S, V>.Load(gates + j, n), Lanes<S, V>.Load(recurrent + j, n)));
-                var z = Activations.Sigmoid<S, V>(S.Add(Lanes<S, V>.Load(gates + h + j, n), Lanes<S, V>.Load(recurrent + h + j, n)));
-                Lanes<S, V>.Store(gates + j, r, n);
-                Lanes<S, V>.Store(gates + h + j, z, n);
-                if (_before)
+                var n = units - j;
+                var at = ((nint)row * h) + j;
+                var r = Activations.Sigmoid<S, V>(Lanes<S, V>.Load(a + units + j, n));
+                var z = Activations.Sigmoid<S, V>(Lanes<S, V>.Load(a + (2 * units) + j, n));
+                var m = Lanes<S, V>.Load(a + (3 * units) + j, n);
+                var candidate = Activations.Tanh<S, V>(S.Fma(r, m, Lanes<S, V>.Load(a + j, n)));
+                var hPrev = Lanes<S, V>.Load(step.HPrev + at, n);
+                Lanes<S, V>.Store(step.H1 + at, S.Fma(z, S.Subtract(hPrev, candidate), candidate), n);
+                if (keep)
                 {
-                    var at = ((nint)row * h) + j;
-                    Lanes<S, V>.Store(step.Saved + at, S.Multiply(r, Lanes<S, V>.Load(step.HPrev + at, n)), n);
+                    Lanes<S, V>.Store(gates + j, r, n);
+                    Lanes<S, V>.Store(gates + h + j, z, n);
+                    Lanes<S, V>.Store(gates + (2 * h) + j, candidate, n);
+                    Lanes<S, V>.Store(step.Saved + at, m, n);
                 }
             }
         }
     }
 
-    /// <summary>n and h; when the reset comes after, the product m is saved.</summary>
+    /// <summary>r, z and q = r⊙hₜ₋₁ when the reset comes before the product.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    void ForwardCandidate<S, V>(in CellStep step)
+    static void ForwardGates<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var h = step.H;
+        int h = step.H, units = step.Units;
         for (var row = 0; row < step.Rows; row++)
         {
+            var a = step.PreActivations + (row * step.PreActivationRow);
             var gates = step.Gates + ((nint)row * 3 * h);
-            var recurrent = step.Recurrent + ((nint)row * 3 * h) + (2 * h);
-            for (var j = 0; j < h; j += S.Count)
+            for (var j = 0; j < units; j += S.Count)
             {
-                var n = h - j;
+                var n = units - j;
                 var at = ((nint)row * h) + j;
-                var x = Lanes<S, V>.Load(gates + (2 * h) + j, n);
-                var m = Lanes<S, V>.Load(recurrent + j, n);
-                V candidate;
-                if (_before)
-                {
-                    candidate = Activations.Tanh<S, V>(S.Add(x, m));
-                }
-                else
-                {
-                    candidate = Activations.Tanh<S, V>(S.Fma(Lanes<S, V>.Load(gates + j, n), m, x));
-                    Lanes<S, V>.Store(step.Saved + at, m, n);
-                }
+                var r = Activations.Sigmoid<S, V>(Lanes<S, V>.Load(a + j, n));
+                Lanes<S, V>.Store(gates + j, r, n);
+                Lanes<S, V>.Store(gates + h + j, Activations.Sigmoid<S, V>(Lanes<S, V>.Load(a + units + j, n)), n);
+                Lanes<S, V>.Store(step.Saved + at, S.Multiply(r, Lanes<S, V>.Load(step.HPrev + at, n)), n);
+            }
+        }
+    }
 
+    /// <summary>n and h when the reset comes before the product.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void ForwardCandidate<S, V>(in CellStep step)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        int h = step.H, units = step.Units;
+        for (var row = 0; row < step.Rows; row++)
+        {
+            var a = step.PreActivations + (row * step.PreActivationRow);
+            var gates = step.Gates + ((nint)row * 3 * h);
+            for (var j = 0; j < units; j += S.Count)
+            {
+                var n = units - j;
+                var at = ((nint)row * h) + j;
+                var candidate = Activations.Tanh<S, V>(Lanes<S, V>.Load(a + j, n));
                 var z = Lanes<S, V>.Load(gates + h + j, n);
                 var hPrev = Lanes<S, V>.Load(step.HPrev + at, n);
                 Lanes<S, V>.Store(gates + (2 * h) + j, candidate, n);

@@ -22,16 +22,29 @@ enum ProductGradient
     Saved,
 }
 
-/// <summary>One product W_hh[gates]·operand of a step.</summary>
+/// <summary>
+/// A part of the forward step: pre-activations of some gates, W_ih·x + b_ih + W_hh·operand + b_hh, then elementwise work.
+/// </summary>
+/// <param name="FirstGate">The first of its gates.</param>
+/// <param name="GateCount">How many.</param>
+/// <param name="Operand">What W_hh multiplies.</param>
+/// <param name="LastApart">
+/// Whether the last gate's two products stay apart, because the cell scales one of them. The cell then finds the blocks
+/// in the order: last gate's W_ih·x + b_ih, the other gates, last gate's W_hh·h + b_hh.
+/// </param>
+readonly record struct ForwardPhase(int FirstGate, int GateCount, ProductOperand Operand, bool LastApart = false);
+
+/// <summary>One product of the backward step, dOperand = W_hh[gates]ᵀ·gradient, and of the weight gradients.</summary>
 readonly record struct RecurrentProduct(int FirstGate, int GateCount, ProductOperand Operand, ProductGradient Gradient);
 
 /// <summary>
-/// A cell: the elementwise part of one step, forward and backward, over a block of rows. The loop over time and the
-/// matrix products are <see cref="Recurrent{TCell}"/>'s.
+/// A cell: the elementwise part of one step, forward and backward, over a block of rows and units. The loop over time
+/// and the matrix products are <see cref="Recurrent{TCell}"/>'s.
 /// </summary>
 /// <remarks>
-/// A step runs its products in order; after product p the loop calls Forward(step, p). Going back, it calls
-/// Backward(step, p) from the last product to the first, each followed by the gradient of product p's operand.
+/// A step runs its phases in order, each for a few units at a time: pre-activations, then Forward(step, phase). Going
+/// back, it calls Backward(step, p) for all units from the last product to the first, each followed by the gradient of
+/// product p's operand.
 /// </remarks>
 interface ICell
 {
@@ -47,13 +60,16 @@ interface ICell
     /// <summary>Whether forward saves one vector of H per row for backward beyond gates and states.</summary>
     bool HasSaved { get; }
 
-    /// <summary>The step's products.</summary>
+    /// <summary>The forward step's parts.</summary>
+    ReadOnlySpan<ForwardPhase> Phases { get; }
+
+    /// <summary>The backward step's products.</summary>
     ReadOnlySpan<RecurrentProduct> Products { get; }
 
     /// <summary>The gate whose gradient the peephole block sees, and whether that gate looks at cₜ rather than cₜ₋₁.</summary>
     (int Gate, bool Current) Peephole(int block);
 
-    void Forward<S, V>(in CellStep step, int product)
+    void Forward<S, V>(in CellStep step, int phase)
         where S : struct, ISimd<V>
         where V : struct;
 
@@ -62,21 +78,29 @@ interface ICell
         where V : struct;
 }
 
-/// <summary>The arrays of one step for a block of rows; row strides are G·H for gates and H for all else.</summary>
+/// <summary>
+/// The arrays of one step for a block of rows and units, each at the first of them. Row strides are G·H for gates and
+/// H for all else.
+/// </summary>
 readonly unsafe ref struct CellStep
 {
     public int Rows { get; init; }
 
+    /// <summary>Units of this call: a few forward, all H backward.</summary>
+    public int Units { get; init; }
+
     public int H { get; init; }
 
+    /// <summary>Forward only: [rows, blocks, Units], <see cref="PreActivationRow"/> floats from row to row.</summary>
+    public float* PreActivations { get; init; }
+
+    public nint PreActivationRow { get; init; }
+
     /// <summary>
-    /// [rows, G·H]. Before forward: W_ih·x + b_ih. After forward: the gates' values. After backward: the gradients of
-    /// their pre-activations.
+    /// [rows, G·H]. After forward: the gates' values, unless null, when no backward pass will come. After backward: the
+    /// gradients of their pre-activations.
     /// </summary>
     public float* Gates { get; init; }
-
-    /// <summary>[rows, G·H]: the recurrent products, forward only.</summary>
-    public float* Recurrent { get; init; }
 
     public float* HPrev { get; init; }
 
@@ -86,7 +110,10 @@ readonly unsafe ref struct CellStep
 
     public float* C1 { get; init; }
 
-    /// <summary>What the cell keeps: tanh(c) of an LSTM; W_hn·h + b_hn, or r⊙h, of a GRU.</summary>
+    /// <summary>
+    /// What the cell keeps: tanh(c) of an LSTM; W_hn·h + b_hn, or r⊙h, of a GRU. Null when neither a later phase nor a
+    /// backward pass needs it.
+    /// </summary>
     public float* Saved { get; init; }
 
     /// <summary>p [P·H].</summary>

@@ -35,11 +35,20 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
             Rows(Input, Steps - 1, b0, b1).CopyTo(Rows(Output, 0, b0, b1));
     }
 
+    /// <summary>The recurrent layer below, if there is one: it needs no zeros for the other steps.</summary>
+    public UnrolledRecurrent? Below { get; set; }
+
+    public override void PrepareBackward()
+    {
+        if (Below is not null)
+            Below.FirstGradientStep = Steps - 1;
+    }
+
     public override void Backward(int t0, int t1, int b0, int b1)
     {
         if (InputGradient == null)
             return;
-        for (var t = t0; t < t1; t++)
+        for (var t = Below is null ? t0 : Math.Max(t0, Steps - 1); t < t1; t++)
         {
             var rows = Rows(InputGradient, t, b0, b1);
             if (t == Steps - 1)

@@ -16,13 +16,35 @@ abstract class Layer(LayerOptions options, int inputSize, int outputSize)
 }
 
 /// <summary>What the layers of one unrolled model share.</summary>
-sealed class UnrollContext(Engine engine, ParameterSet parameters)
+sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters)
 {
+    readonly AlignedBuffer _one = new(1);
+    AlignedBuffer[] _tallScratch = [];
+    long _tallScratchLength;
+
     public Engine Engine { get; } = engine;
 
     public ParameterSet Parameters { get; } = parameters;
 
     public Arena Arena { get; } = new();
+
+    /// <summary>The number 1: the input whose weight is a bias.</summary>
+    public float* One => _one.Pointer;
+
+    /// <summary>Reserves what a thread needs for the weight gradients of a layer with so many inputs in all.</summary>
+    public void ReserveTallScratch(int columns) =>
+        _tallScratchLength = Math.Max(_tallScratchLength, TallProduct.ScratchLength(columns));
+
+    /// <summary>Allocates everything that was reserved.</summary>
+    public void Commit()
+    {
+        Arena.Commit();
+        _one.Span[0] = 1f;
+        _tallScratch = [.. Enumerable.Range(0, Engine.Threads).Select(_ => new AlignedBuffer(_tallScratchLength))];
+    }
+
+    /// <summary>A worker's room for the weight gradients.</summary>
+    public float* TallScratch(int worker) => _tallScratch[worker].Pointer;
 }
 
 /// <summary>

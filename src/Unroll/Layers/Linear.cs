@@ -36,6 +36,7 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
         var length = (long)maxSteps * maxBatch * layer.OutputSize;
         _y = context.Arena.Reserve(length);
         _dY = context.Arena.Reserve(length);
+        context.ReserveTallScratch(layer.InputSize + 1);
         _weight = new PackedMatrix(layer.InputSize, layer.OutputSize);
         _weightBack = new PackedMatrix(layer.OutputSize, layer.InputSize);
     }
@@ -94,8 +95,37 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
         });
     }
 
-    public override void AccumulateGradients(int worker, int workers) =>
-        WeightGradient.Accumulate(
-            _context.Engine, worker, workers, Steps * Batch, OutputGradient, Layer.OutputSize, Layer.OutputSize,
-            Input, Layer.InputSize, _context.Parameters.GradientPointer(_layer.Weight), _context.Parameters.GradientPointer(_layer.Bias));
+    public override void AccumulateGradients(int worker, int workers)
+    {
+        var pass = new GradientPass { Owner = this, Worker = worker, Workers = workers };
+        _context.Engine.Run(ref pass);
+    }
+
+    struct GradientPass : IKernelAction
+    {
+        public UnrolledLinear Owner;
+        public int Worker, Workers;
+
+        public readonly void Invoke<S, V>()
+            where S : struct, ISimd<V>
+            where V : struct
+        {
+            var (layer, context) = (Owner._layer, Owner._context);
+            var (start, end) = TallProduct.Share(layer.OutputSize, Worker, Workers);
+            ReadOnlySpan<TallColumns> columns =
+            [
+                new TallColumns
+                {
+                    Source = Owner.Input,
+                    SourceRow = layer.InputSize,
+                    Width = layer.InputSize,
+                    Destination = context.Parameters.GradientPointer(layer.Weight),
+                    DestinationRow = layer.InputSize,
+                },
+                new TallColumns { Source = context.One, Width = 1, Destination = context.Parameters.GradientPointer(layer.Bias), DestinationRow = 1 },
+            ];
+            TallProduct.Accumulate<S, V>(
+                Owner.Steps * Owner.Batch, Owner.OutputGradient, layer.OutputSize, start, end, columns, context.TallScratch(Worker));
+        }
+    }
 }

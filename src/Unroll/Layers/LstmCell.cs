@@ -17,6 +17,7 @@ readonly unsafe struct LstmCell : ICell
 {
     const int Absent = -1;
 
+    readonly ForwardPhase[] _phases;
     readonly RecurrentProduct[] _products;
 
     // Block of each gate among the G stacked ones, and of its peephole among the P.
@@ -37,6 +38,7 @@ readonly unsafe struct LstmCell : ICell
         _pf = options.Peepholes && options.ForgetGate ? peephole++ : Absent;
         _po = options.Peepholes && options.OutputGate ? peephole++ : Absent;
         PeepholeCount = peephole;
+        _phases = [new(0, gate, ProductOperand.PreviousHidden)];
         _products = [new(0, gate, ProductOperand.PreviousHidden, ProductGradient.Gates)];
     }
 
@@ -48,41 +50,48 @@ readonly unsafe struct LstmCell : ICell
 
     public bool HasSaved => true;
 
+    public ReadOnlySpan<ForwardPhase> Phases => _phases;
+
     public ReadOnlySpan<RecurrentProduct> Products => _products;
 
     public (int Gate, bool Current) Peephole(int block) =>
         block == _pi ? (_i, false) : block == _pf ? (_f, false) : (_o, true);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Forward<S, V>(in CellStep step, int product)
+    public void Forward<S, V>(in CellStep step, int phase)
         where S : struct, ISimd<V>
         where V : struct
     {
-        int h = step.H, width = GateCount * h;
-        int iAt = _i * h, fAt = _f * h, gAt = _g * h, oAt = _o * h;
+        int h = step.H, units = step.Units;
+        var keep = step.Gates != null;
         for (var row = 0; row < step.Rows; row++)
         {
-            var gates = step.Gates + ((nint)row * width);
-            var recurrent = step.Recurrent + ((nint)row * width);
+            var preActivations = step.PreActivations + (row * step.PreActivationRow);
+            var gates = step.Gates + ((nint)row * GateCount * h);
             var offset = (nint)row * h;
-            for (var j = 0; j < h; j += S.Count)
+            for (var j = 0; j < units; j += S.Count)
             {
-                var n = h - j;
+                var n = units - j;
                 var cPrev = Lanes<S, V>.Load(step.CPrev + offset + j, n);
-                var g = Activations.Tanh<S, V>(PreActivation<S, V>(gates, recurrent, gAt + j, n));
-                Lanes<S, V>.Store(gates + gAt + j, g, n);
+                var g = Activations.Tanh<S, V>(Lanes<S, V>.Load(preActivations + (_g * units) + j, n));
+                if (keep)
+                    Lanes<S, V>.Store(gates + ((nint)_g * h) + j, g, n);
 
                 var input = g;
                 if (_i >= 0)
                 {
-                    var i = Gate<S, V>(gates, recurrent, iAt + j, step.Peephole + (_pi * h) + j, _pi >= 0, cPrev, n);
+                    var i = Gate<S, V>(step, preActivations, _i, _pi, j, cPrev, n);
+                    if (keep)
+                        Lanes<S, V>.Store(gates + ((nint)_i * h) + j, i, n);
                     input = S.Multiply(i, g);
                 }
 
                 V c;
                 if (_f >= 0)
                 {
-                    var f = Gate<S, V>(gates, recurrent, fAt + j, step.Peephole + (_pf * h) + j, _pf >= 0, cPrev, n);
+                    var f = Gate<S, V>(step, preActivations, _f, _pf, j, cPrev, n);
+                    if (keep)
+                        Lanes<S, V>.Store(gates + ((nint)_f * h) + j, f, n);
                     c = S.Fma(f, cPrev, input);
                 }
                 else
@@ -94,12 +103,15 @@ readonly unsafe struct LstmCell : ICell
                 var hidden = tanhC;
                 if (_o >= 0)
                 {
-                    var o = Gate<S, V>(gates, recurrent, oAt + j, step.Peephole + (_po * h) + j, _po >= 0, c, n);
+                    var o = Gate<S, V>(step, preActivations, _o, _po, j, c, n);
+                    if (keep)
+                        Lanes<S, V>.Store(gates + ((nint)_o * h) + j, o, n);
                     hidden = S.Multiply(o, tanhC);
                 }
 
+                if (keep)
+                    Lanes<S, V>.Store(step.Saved + offset + j, tanhC, n);
                 Lanes<S, V>.Store(step.C1 + offset + j, c, n);
-                Lanes<S, V>.Store(step.Saved + offset + j, tanhC, n);
                 Lanes<S, V>.Store(step.H1 + offset + j, hidden, n);
             }
         }
@@ -171,23 +183,15 @@ readonly unsafe struct LstmCell : ICell
         }
     }
 
+    /// <summary>σ(a + p⊙c).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static V PreActivation<S, V>(float* gates, float* recurrent, int at, int n)
-        where S : struct, ISimd<V>
-        where V : struct =>
-        S.Add(Lanes<S, V>.Load(gates + at, n), Lanes<S, V>.Load(recurrent + at, n));
-
-    /// <summary>σ(a + p⊙c), stored in the gate's place.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static V Gate<S, V>(float* gates, float* recurrent, int at, float* peephole, bool hasPeephole, V c, int n)
+    static V Gate<S, V>(in CellStep step, float* preActivations, int gate, int peephole, int j, V c, int n)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var a = PreActivation<S, V>(gates, recurrent, at, n);
-        if (hasPeephole)
-            a = S.Fma(Lanes<S, V>.Load(peephole, n), c, a);
-        var gate = Activations.Sigmoid<S, V>(a);
-        Lanes<S, V>.Store(gates + at, gate, n);
-        return gate;
+        var a = Lanes<S, V>.Load(preActivations + (gate * step.Units) + j, n);
+        if (peephole >= 0)
+            a = S.Fma(Lanes<S, V>.Load(step.Peephole + ((nint)peephole * step.H) + j, n), c, a);
+        return Activations.Sigmoid<S, V>(a);
     }
 }

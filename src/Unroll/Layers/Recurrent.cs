@@ -25,6 +25,9 @@ abstract unsafe class UnrolledRecurrent(Layer layer) : UnrolledLayer(layer)
     public abstract float* CarriedHidden { get; }
 
     public abstract float* CarriedCell { get; }
+
+    /// <summary>The first step whose output gradient is given; that of earlier steps is 0 and not read.</summary>
+    public int FirstGradientStep { get; set; }
 }
 
 /// <summary>The parameters of a recurrent layer: W_ih [G·H, I], W_hh [G·H, H], b_ih, b_hh [G·H], p [P·H].</summary>
@@ -65,25 +68,32 @@ sealed class Recurrent<TCell> : RecurrentLayer
 
 /// <summary>The time loop: products and cell steps over T steps, forward and back.</summary>
 /// <remarks>
-/// Forward projects the inputs of all its steps in one product, then goes through time with a block of rows small
-/// enough for the cache. Backward leaves the gates' gradients in the gates' place; the weight gradients are then three
-/// products over all T·B rows.
+/// Forward goes through time with a block of rows: for a few units at a time, the product [x | h]·[W_ih | W_hh]ᵀ of all
+/// their gates, then the cell's step on it. Backward leaves the gates' gradients in the gates' place; the weight
+/// gradients are then products over all T·B rows.
 /// </remarks>
 sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     where TCell : struct, ICell
 {
-    // Ten register tiles of 6 rows: the weights of a step are read once per block, its scratch stays in L2.
-    const int RowBlock = 60;
+    // Rows that go through a step together: 21 register tiles of 6 rows. The weights of a step are read once per block, and
+    // its pre-activations (64 floats a row) stay in the first-level cache.
+    const int RowBlock = 126;
+
+    // Backward, a block's gates of one step should stay in the second-level cache.
+    const int BackwardBlockFloats = 128 * 1024;
+
+    // A panel of 64 floats, 16 more that its padding may overwrite.
+    const int PreActivationRow = 80;
 
     readonly Recurrent<TCell> _layer;
     readonly UnrollContext _context;
     readonly TCell _cell;
     readonly int _h, _width;
 
-    readonly Arena.Region _gates, _recurrent, _hidden, _cellState, _saved, _dY, _dH, _dC, _dSaved;
-    readonly PackedMatrix _weightIh;
+    readonly Arena.Region _preActivations, _gates, _hidden, _cellState, _saved, _dY, _dH, _dC, _dSaved, _zeros;
+    readonly GatePanels[] _panels;
+    readonly GatePanels?[] _inputPanels;
     readonly PackedMatrix _weightIhBack;
-    readonly PackedMatrix[] _weightHh;
     readonly PackedMatrix[] _weightHhBack;
 
     public UnrolledRecurrent(Recurrent<TCell> layer, UnrollContext context, int maxSteps, int maxBatch)
@@ -98,8 +108,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var arena = context.Arena;
         long rows = (long)maxSteps * maxBatch;
         long states = rows + maxBatch;
+        _preActivations = arena.Reserve((long)maxBatch * PreActivationRow);
         _gates = arena.Reserve(rows * _width);
-        _recurrent = arena.Reserve((long)maxBatch * _width);
         _hidden = arena.Reserve(states * _h);
         _cellState = arena.Reserve(_cell.HasCellState ? states * _h : 0);
         _saved = arena.Reserve(_cell.HasSaved ? rows * _h : 0);
@@ -107,24 +117,37 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         _dH = arena.Reserve((long)maxBatch * _h);
         _dC = arena.Reserve(_cell.HasCellState ? (long)maxBatch * _h : 0);
         _dSaved = arena.Reserve((long)maxBatch * _h);
+        _zeros = arena.Reserve((long)maxBatch * _h);
+        context.ReserveTallScratch(layer.InputSize + _h + 2);
 
-        _weightIh = new PackedMatrix(layer.InputSize, _width);
-        _weightIhBack = new PackedMatrix(_width, layer.InputSize);
+        var kernel = context.Engine.Kernel;
+        var phases = _cell.Phases;
+        _panels = new GatePanels[phases.Length];
+        _inputPanels = new GatePanels?[phases.Length];
+        for (var p = 0; p < phases.Length; p++)
+        {
+            int[] gates = [.. Enumerable.Range(phases[p].FirstGate, phases[p].GateCount)];
+            if (phases[p].LastApart)
+            {
+                _inputPanels[p] = new GatePanels(kernel, _h, layer.InputSize, [gates[^1], .. gates[..^1]]);
+                _panels[p] = new GatePanels(kernel, _h, _h, gates);
+            }
+            else
+            {
+                _panels[p] = new GatePanels(kernel, _h, layer.InputSize + _h, gates);
+            }
+        }
+
         var products = _cell.Products;
-        _weightHh = new PackedMatrix[products.Length];
+        _weightIhBack = new PackedMatrix(_width, layer.InputSize);
         _weightHhBack = new PackedMatrix[products.Length];
         for (var p = 0; p < products.Length; p++)
-        {
-            _weightHh[p] = new PackedMatrix(_h, products[p].GateCount * _h);
             _weightHhBack[p] = new PackedMatrix(products[p].GateCount * _h, _h);
-        }
     }
 
     float* At(Arena.Region region) => _context.Arena.Pointer(region);
 
     nint StateStride => (nint)Batch * _h;
-
-    nint GateStride => (nint)Batch * _width;
 
     // Slot 0 holds the initial state, slot t + 1 the state after step t.
     float* Hidden(int t) => At(_hidden) + (t + 1) * StateStride;
@@ -153,11 +176,25 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     public override void PrepareForward(bool training, ulong noise)
     {
-        var kernel = _context.Engine.Kernel;
-        _weightIh.Pack(kernel, Value(_layer.WeightIh), transposed: true);
-        var products = _cell.Products;
-        for (var p = 0; p < products.Length; p++)
-            _weightHh[p].Pack(kernel, Value(_layer.WeightHh) + RowOf(products[p]) * _h, transposed: true);
+        float* weightIh = Value(_layer.WeightIh), weightHh = Value(_layer.WeightHh);
+        float* biasIh = Value(_layer.BiasIh), biasHh = Value(_layer.BiasHh);
+        var phases = _cell.Phases;
+        for (var p = 0; p < phases.Length; p++)
+        {
+            if (_inputPanels[p] is { } inputs)
+            {
+                var apart = phases[p].FirstGate + phases[p].GateCount - 1;
+                inputs.Pack(weightIh, Layer.InputSize, 0);
+                inputs.PackBias(biasIh, biasHh, except: apart);
+                _panels[p].Pack(weightHh, _h, 0);
+            }
+            else
+            {
+                _panels[p].Pack(weightIh, Layer.InputSize, 0);
+                _panels[p].Pack(weightHh, _h, Layer.InputSize);
+                _panels[p].PackBias(biasIh, biasHh, except: -1);
+            }
+        }
     }
 
     public override void PrepareBackward()
@@ -184,24 +221,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     public override void AccumulateGradients(int worker, int workers)
     {
-        var (engine, rows) = (_context.Engine, Steps * Batch);
-        WeightGradient.Accumulate(
-            engine, worker, workers, rows, Gates, _width, _width,
-            Input, Layer.InputSize, Gradient(_layer.WeightIh), Gradient(_layer.BiasIh));
-        foreach (var product in _cell.Products)
-        {
-            var gradient = GradientOf(product, Gates, At(_saved));
-            var operand = product.Operand == ProductOperand.PreviousHidden ? Hidden(-1) : At(_saved);
-            WeightGradient.Accumulate(
-                engine, worker, workers, rows, gradient.Pointer, gradient.Stride, product.GateCount * _h,
-                operand, _h, Gradient(_layer.WeightHh) + RowOf(product) * _h, Gradient(_layer.BiasHh) + RowOf(product));
-        }
-
-        if (_layer.WeightPeephole is not null && worker == 0)
-        {
-            var pass = new PeepholePass { Owner = this };
-            engine.Run(ref pass);
-        }
+        var pass = new GradientPass { Owner = this, Worker = worker, Workers = workers };
+        _context.Engine.Run(ref pass);
     }
 
     float* Value(Parameter parameter) => _context.Parameters.ValuePointer(parameter);
@@ -210,33 +231,23 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     nint RowOf(RecurrentProduct product) => (nint)product.FirstGate * _h;
 
+    /// <summary>Equal blocks of at most <paramref name="most"/> rows, in whole register tiles.</summary>
+    static int BlockOf(int rows, int most)
+    {
+        const int Tile = 6;
+        var blocks = (rows + most - 1) / most;
+        return (((rows + blocks - 1) / blocks) + Tile - 1) / Tile * Tile;
+    }
+
     void Forward<S, V>(int t0, int t1, int b0, int b1)
         where S : struct, ISimd<V>
         where V : struct
     {
-        // gates[t] = b_ih + x[t]·W_ihᵀ for all steps of these rows
-        Gemm.Multiply<S, V>(new GemmProblem
+        var block = BlockOf(b1 - b0, RowBlock);
+        for (var b = b0; b < b1; b += block)
         {
-            Blocks = t1 - t0,
-            ABlock = (nint)Batch * Layer.InputSize,
-            CBlock = GateStride,
-            M = b1 - b0,
-            N = _width,
-            K = Layer.InputSize,
-            A = Input + RowOffset(t0, b0, Layer.InputSize),
-            ARow = Layer.InputSize,
-            B = _weightIh.Pointer,
-            C = Gates + RowOffset(t0, b0, _width),
-            CRow = _width,
-            Start = TileStart.Bias,
-            Bias = Value(_layer.BiasIh),
-        });
-
-        for (var b = b0; b < b1; b += RowBlock)
-        {
-            var rows = Math.Min(RowBlock, b1 - b);
             for (var t = t0; t < t1; t++)
-                ForwardStep<S, V>(t, b, rows);
+                ForwardStep<S, V>(t, b, Math.Min(block, b1 - b));
         }
     }
 
@@ -244,25 +255,63 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
-        var step = Step(t, b, rows);
-        var products = _cell.Products;
-        for (var p = 0; p < products.Length; p++)
+        var phases = _cell.Phases;
+        for (var p = 0; p < phases.Length; p++)
         {
-            var product = products[p];
-            Gemm.Multiply<S, V>(new GemmProblem
+            var panels = _panels[p];
+            for (var panel = 0; panel < panels.Count; panel++)
             {
-                M = rows,
-                N = product.GateCount * _h,
-                K = _h,
-                A = product.Operand == ProductOperand.PreviousHidden ? step.HPrev : step.Saved,
-                ARow = _h,
-                B = _weightHh[p].Pointer,
-                C = step.Recurrent + RowOf(product),
-                CRow = _width,
-                Start = TileStart.Bias,
-                Bias = Value(_layer.BiasHh) + RowOf(product),
-            });
-            _cell.Forward<S, V>(step, p);
+                var step = Step(t, b, rows, panel * panels.UnitsPerPanel, panels.Units(panel));
+                var operand = (phases[p].Operand == ProductOperand.PreviousHidden ? Hidden(t - 1) : At(_saved) + RowOffset(t, 0, _h)) + (nint)b * _h;
+                var problem = new GemmProblem
+                {
+                    M = rows,
+                    N = panels.Width(panel),
+                    K = Layer.InputSize,
+                    A = Input + RowOffset(t, b, Layer.InputSize),
+                    ARow = Layer.InputSize,
+                    K2 = _h,
+                    A2 = operand,
+                    A2Row = _h,
+                    B = panels.Weights(panel),
+                    C = step.PreActivations,
+                    CRow = PreActivationRow,
+                    Start = TileStart.Bias,
+                    Bias = panels.Bias(panel),
+                };
+                if (_inputPanels[p] is { } inputs)
+                {
+                    problem.K2 = 0;
+                    problem.B = inputs.Weights(panel);
+                    problem.Bias = inputs.Bias(panel);
+                    Gemm.Multiply<S, V>(problem);
+
+                    var lastBias = Value(_layer.BiasHh) + ((nint)(phases[p].FirstGate + phases[p].GateCount - 1) * _h) + (panel * panels.UnitsPerPanel);
+                    var apart = step.PreActivations + (phases[p].GateCount * step.Units);
+                    FillRows<S, V>(apart, rows, lastBias, step.Units);
+                    problem.K = _h;
+                    problem.A = operand;
+                    problem.ARow = _h;
+                    problem.B = panels.Weights(panel);
+                    problem.C += step.Units;
+                    problem.Start = TileStart.Destination;
+                }
+
+                Gemm.Multiply<S, V>(problem);
+                _cell.Forward<S, V>(step, p);
+            }
+        }
+    }
+
+    static void FillRows<S, V>(float* destination, int rows, float* values, int count)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        for (var j = 0; j < count; j += S.Count)
+        {
+            var value = Lanes<S, V>.Load(values + j, count - j);
+            for (var row = 0; row < rows; row++)
+                Lanes<S, V>.Store(destination + j + (row * PreActivationRow), value, count - j);
         }
     }
 
@@ -270,38 +319,19 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
-        for (var b = b0; b < b1; b += RowBlock)
+        var block = BlockOf(b1 - b0, Math.Clamp(BackwardBlockFloats / _width, 66, RowBlock));
+        for (var b = b0; b < b1; b += block)
         {
-            var rows = Math.Min(RowBlock, b1 - b);
             for (var t = t1 - 1; t >= t0; t--)
-                BackwardStep<S, V>(t, b, rows);
+                BackwardStep<S, V>(t, b, Math.Min(block, b1 - b));
         }
-
-        if (InputGradient == null)
-            return;
-
-        // dX[t] = dGates[t]·W_ih
-        Gemm.Multiply<S, V>(new GemmProblem
-        {
-            Blocks = t1 - t0,
-            ABlock = GateStride,
-            CBlock = (nint)Batch * Layer.InputSize,
-            M = b1 - b0,
-            N = Layer.InputSize,
-            K = _width,
-            A = Gates + RowOffset(t0, b0, _width),
-            ARow = _width,
-            B = _weightIhBack.Pointer,
-            C = InputGradient + RowOffset(t0, b0, Layer.InputSize),
-            CRow = Layer.InputSize,
-        });
     }
 
     void BackwardStep<S, V>(int t, int b, int rows)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var step = Step(t, b, rows);
+        var step = Step(t, b, rows, 0, _h);
         var products = _cell.Products;
         for (var p = products.Length - 1; p >= 0; p--)
         {
@@ -322,6 +352,69 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 Start = toHidden ? TileStart.Destination : TileStart.Zero,
             });
         }
+
+        if (InputGradient == null)
+            return;
+
+        // dX = dGates·W_ih
+        Gemm.Multiply<S, V>(new GemmProblem
+        {
+            M = rows,
+            N = Layer.InputSize,
+            K = _width,
+            A = step.Gates,
+            ARow = _width,
+            B = _weightIhBack.Pointer,
+            C = InputGradient + RowOffset(t, b, Layer.InputSize),
+            CRow = Layer.InputSize,
+        });
+    }
+
+    /// <summary>dW_ih, dW_hh, db_ih and db_hh: for each product, one pass over its gradient for all of them.</summary>
+    void AccumulateGradients<S, V>(int worker, int workers)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var scratch = _context.TallScratch(worker);
+        var one = _context.One;
+        Span<TallColumns> columns = stackalloc TallColumns[4];
+        foreach (var product in _cell.Products)
+        {
+            var m = product.GateCount * _h;
+            var (start, end) = TallProduct.Share(m, worker, workers);
+            var row = RowOf(product);
+            columns[0] = new TallColumns
+            {
+                Source = product.Operand == ProductOperand.PreviousHidden ? Hidden(-1) : At(_saved),
+                SourceRow = _h,
+                Width = _h,
+                Destination = Gradient(_layer.WeightHh) + (row * _h),
+                DestinationRow = _h,
+            };
+            columns[1] = new TallColumns { Source = one, Width = 1, Destination = Gradient(_layer.BiasHh) + row, DestinationRow = 1 };
+            columns[2] = new TallColumns
+            {
+                Source = Input,
+                SourceRow = Layer.InputSize,
+                Width = Layer.InputSize,
+                Destination = Gradient(_layer.WeightIh) + (row * Layer.InputSize),
+                DestinationRow = Layer.InputSize,
+            };
+            columns[3] = new TallColumns { Source = one, Width = 1, Destination = Gradient(_layer.BiasIh) + row, DestinationRow = 1 };
+            var gradient = GradientOf(product, Gates, At(_saved));
+            if (product.Gradient == ProductGradient.Gates)
+            {
+                TallProduct.Accumulate<S, V>(Steps * Batch, gradient.Pointer, gradient.Stride, start, end, columns, scratch);
+            }
+            else
+            {
+                TallProduct.Accumulate<S, V>(Steps * Batch, gradient.Pointer, gradient.Stride, start, end, columns[..2], scratch);
+                TallProduct.Accumulate<S, V>(Steps * Batch, Gates + row, _width, start, end, columns[2..], scratch);
+            }
+        }
+
+        if (_layer.WeightPeephole is { } peephole && worker == 0)
+            PeepholeGradient<S, V>(Gradient(peephole));
     }
 
     GradientRows GradientOf(RecurrentProduct product, float* gates, float* saved) =>
@@ -329,23 +422,29 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             ? new GradientRows { Pointer = gates + RowOf(product), Stride = _width }
             : new GradientRows { Pointer = saved, Stride = _h };
 
-    CellStep Step(int t, int b, int rows) => new()
+    CellStep Step(int t, int b, int rows, int unit, int units)
     {
-        Rows = rows,
-        H = _h,
-        Gates = Gates + RowOffset(t, b, _width),
-        Recurrent = At(_recurrent) + (nint)b * _width,
-        HPrev = Hidden(t - 1) + (nint)b * _h,
-        H1 = Hidden(t) + (nint)b * _h,
-        CPrev = CellState(t - 1) + (nint)b * _h,
-        C1 = CellState(t) + (nint)b * _h,
-        Saved = At(_saved) + RowOffset(t, b, _h),
-        Peephole = _layer.WeightPeephole is { } peephole ? Value(peephole) : null,
-        DY = At(_dY) + RowOffset(t, b, _h),
-        DH = At(_dH) + (nint)b * _h,
-        DC = At(_dC) + (nint)b * _h,
-        DSaved = At(_dSaved) + (nint)b * _h,
-    };
+        var state = ((nint)b * _h) + unit;
+        return new()
+        {
+            Rows = rows,
+            Units = units,
+            H = _h,
+            PreActivations = At(_preActivations) + ((nint)b * PreActivationRow),
+            PreActivationRow = PreActivationRow,
+            Gates = Gates + RowOffset(t, b, _width) + unit,
+            HPrev = Hidden(t - 1) + state,
+            H1 = Hidden(t) + state,
+            CPrev = CellState(t - 1) + state,
+            C1 = CellState(t) + state,
+            Saved = At(_saved) + RowOffset(t, b, _h) + unit,
+            Peephole = _layer.WeightPeephole is { } peephole ? Value(peephole) + unit : null,
+            DY = t < FirstGradientStep ? At(_zeros) + state : At(_dY) + RowOffset(t, b, _h) + unit,
+            DH = At(_dH) + state,
+            DC = At(_dC) + state,
+            DSaved = At(_dSaved) + state,
+        };
+    }
 
     nint RowOffset(int t, int b, int width) => ((nint)t * Batch + b) * width;
 
@@ -402,12 +501,13 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             where V : struct => Owner.Backward<S, V>(T0, T1, B0, B1);
     }
 
-    struct PeepholePass : IKernelAction
+    struct GradientPass : IKernelAction
     {
         public UnrolledRecurrent<TCell> Owner;
+        public int Worker, Workers;
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct => Owner.PeepholeGradient<S, V>(Owner.Gradient(Owner._layer.WeightPeephole!));
+            where V : struct => Owner.AccumulateGradients<S, V>(Worker, Workers);
     }
 }

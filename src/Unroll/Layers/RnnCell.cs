@@ -17,6 +17,8 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
 
     readonly bool _relu = nonlinearity == Nonlinearity.Relu;
 
+    static readonly ForwardPhase[] s_phases = [new(0, 1, ProductOperand.PreviousHidden)];
+
     public int GateCount => 1;
 
     public int PeepholeCount => 0;
@@ -25,26 +27,28 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
 
     public bool HasSaved => false;
 
+    public ReadOnlySpan<ForwardPhase> Phases => s_phases;
+
     public ReadOnlySpan<RecurrentProduct> Products => s_products;
 
     public (int Gate, bool Current) Peephole(int block) => throw new ArgumentOutOfRangeException(nameof(block));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Forward<S, V>(in CellStep step, int product)
+    public void Forward<S, V>(in CellStep step, int phase)
         where S : struct, ISimd<V>
         where V : struct
     {
         var zero = S.Broadcast(0f);
         for (var row = 0; row < step.Rows; row++)
         {
-            var offset = (nint)row * step.H;
-            for (var j = 0; j < step.H; j += S.Count)
+            var preActivations = step.PreActivations + (row * step.PreActivationRow);
+            var h1 = step.H1 + ((nint)row * step.H);
+            for (var j = 0; j < step.Units; j += S.Count)
             {
-                var n = step.H - j;
-                var at = offset + j;
-                var a = S.Add(Lanes<S, V>.Load(step.Gates + at, n), Lanes<S, V>.Load(step.Recurrent + at, n));
+                var n = step.Units - j;
+                var a = Lanes<S, V>.Load(preActivations + j, n);
                 var h = _relu ? S.SelectLess(a, zero, zero, a) : Activations.Tanh<S, V>(a);
-                Lanes<S, V>.Store(step.H1 + at, h, n);
+                Lanes<S, V>.Store(h1 + j, h, n);
             }
         }
     }

@@ -43,11 +43,14 @@ public sealed unsafe class UnrolledModel
         for (int index = 0, steps = maxSteps; index < _layers.Length; index++)
         {
             _layers[index] = model.Layers[index].Unroll(_context, steps, maxBatch);
-            if (model.Layers[index] is LastStep)
+            if (_layers[index] is UnrolledLastStep last)
+            {
+                last.Below = index > 0 ? _layers[index - 1] as UnrolledRecurrent : null;
                 steps = 1;
+            }
         }
 
-        _context.Arena.Commit();
+        _context.Commit();
         _recurrent = [.. _layers.OfType<UnrolledRecurrent>()];
         _feedback = new byte[checked(maxSteps * maxBatch)];
         InitialState = model.CreateState(maxBatch);

@@ -1,7 +1,9 @@
+using System.Runtime.CompilerServices;
+
 namespace Unroll.Numerics;
 
 /// <summary>
-/// One matrix product C[m, n] = start + Σₖ A[m, k]·B[k, n], repeated over equally spaced blocks of A and C.
+/// One matrix product C[m, n] = start + Σₖ [A | A2][m, k]·B[k, n], repeated over equally spaced blocks of A and C.
 /// </summary>
 /// <remarks>
 /// Legend: M rows, N columns, K length of the dot product. Each element of C is one sequential chain of fused
@@ -20,16 +22,21 @@ unsafe ref struct GemmProblem
 
     public int M;
     public int N;
+
+    /// <summary>Columns of A.</summary>
     public int K;
 
-    /// <summary>A[m, k] is <c>A[m·ARow + k·AStep]</c>, so a transposed operand needs no copy.</summary>
+    /// <summary>A[m, k] is <c>A[m·ARow + k]</c>.</summary>
     public float* A;
     public nint ARow;
-    public nint AStep = 1;
 
-    /// <summary>Packed panels when <see cref="BStep"/> is 0, else plain rows of B with BStep floats between them.</summary>
+    /// <summary>Columns of A2, which stands to the right of A; 0 when there is none. Not with several blocks.</summary>
+    public int K2;
+    public float* A2;
+    public nint A2Row;
+
+    /// <summary>The panels of a <see cref="PackedMatrix"/> [K + K2, N].</summary>
     public float* B;
-    public nint BStep;
 
     public float* C;
     public nint CRow;
@@ -44,11 +51,14 @@ unsafe ref struct GemmProblem
     }
 }
 
-/// <summary>The matrix product for every shape the layers need.</summary>
+/// <summary>The matrix product with packed weights: both directions of every layer.</summary>
 static unsafe class Gemm
 {
     // A panel block of K × 4 vectors stays in the first-level cache (32 KiB) while the rows pass over it.
     const int PanelBytes = 32 * 1024;
+
+    /// <summary>Steps of k that a full panel may have to stay in the first-level cache.</summary>
+    public static int PanelDepth(int count) => PanelBytes / (PackedMatrix.PanelWidth(count) * sizeof(float));
 
     /// <summary>Computes <paramref name="problem"/> with the vectors of <typeparamref name="S"/>.</summary>
     public static void Multiply<S, V>(scoped in GemmProblem problem)
@@ -64,12 +74,12 @@ static unsafe class Gemm
     /// <summary>The specification: three loops.</summary>
     public static void MultiplyNaive(scoped in GemmProblem p)
     {
-        var bStep = p.BStep == 0 ? p.N : p.BStep;
         for (var block = 0; block < p.Blocks; block++)
         {
             for (var m = 0; m < p.M; m++)
             {
                 var a = p.A + (block * p.ABlock) + (m * p.ARow);
+                var a2 = p.A2 + (m * p.A2Row);
                 var c = p.C + (block * p.CBlock) + (m * p.CRow);
                 for (var n = 0; n < p.N; n++)
                 {
@@ -80,7 +90,9 @@ static unsafe class Gemm
                         _ => 0f,
                     };
                     for (var k = 0; k < p.K; k++)
-                        sum = MathF.FusedMultiplyAdd(a[k * p.AStep], p.B[(k * bStep) + n], sum);
+                        sum = MathF.FusedMultiplyAdd(a[k], p.B[((nint)k * p.N) + n], sum);
+                    for (var k = 0; k < p.K2; k++)
+                        sum = MathF.FusedMultiplyAdd(a2[k], p.B[((nint)(p.K + k) * p.N) + n], sum);
                     c[n] = sum;
                 }
             }
@@ -92,66 +104,91 @@ static unsafe class Gemm
         where V : struct
     {
         var panelWidth = PackedMatrix.PanelWidth(S.Count);
-        var kBlock = PanelBytes / (panelWidth * sizeof(float));
+        var kBlock = PanelDepth(S.Count);
+        var depth = p.K + p.K2;
         var panel = p.B;
         for (var n = 0; n < p.N; n += panelWidth)
         {
             var columns = Math.Min(panelWidth, p.N - n);
             var vectors = (columns + S.Count - 1) / S.Count;
             var last = columns - ((vectors - 1) * S.Count);
-            var bStep = p.BStep == 0 ? vectors * S.Count : p.BStep;
-            for (var k = 0; k < p.K; k += kBlock)
+            nint bStep = vectors * S.Count;
+            for (var k = 0; k < depth; k += kBlock)
             {
-                var start = k == 0 ? p.Start : TileStart.Destination;
-                var depth = Math.Min(kBlock, p.K - k);
+                var kEnd = Math.Min(k + kBlock, depth);
+                var left = new TileLeft { Step = 1, Row = p.ARow, Row2 = p.A2Row };
+                if (k < p.K)
+                {
+                    left.K = Math.Min(kEnd, p.K) - k;
+                    left.K2 = kEnd - k - left.K;
+                }
+                else
+                {
+                    left.Row = p.A2Row;
+                    left.K = kEnd - k;
+                }
+
                 for (var block = 0; block < p.Blocks; block++)
                 {
-                    var a = p.A + (block * p.ABlock) + (k * p.AStep);
-                    var c = p.C + (block * p.CBlock) + n;
-                    for (var m = 0; m < p.M; m += S.TileRows)
-                    {
-                        var rows = Math.Min(S.TileRows, p.M - m);
-                        Tile<S, V>(
-                            rows, vectors, a + (m * p.ARow), p.ARow, p.AStep, panel + (k * bStep), bStep, depth,
-                            c + (m * p.CRow), p.CRow, start, p.Bias + n, last);
-                    }
+                    left.A = k < p.K ? p.A + (block * p.ABlock) + k : p.A2 + (k - p.K);
+                    left.A2 = p.A2;
+                    Rows<S, V>(
+                        p.M, vectors, left, panel + (k * bStep), p.C + (block * p.CBlock) + n, p.CRow,
+                        k == 0 ? p.Start : TileStart.Destination, p.Bias + n, last);
                 }
             }
 
-            panel += p.BStep == 0 ? p.K * bStep : panelWidth;
+            panel += depth * bStep;
         }
     }
 
-    static void Tile<S, V>(
-        int rows, int vectors, float* a, nint aRow, nint aStep, float* b, nint bStep, int k,
-        float* c, nint cRow, TileStart start, float* bias, int last)
+    /// <summary>M rows against one panel of up to 4 vectors, tile by tile.</summary>
+    public static void Rows<S, V>(
+        int m, int vectors, TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
-    {
-        switch (rows)
-        {
-            case 1: TileOfRows<S, V, C1>(vectors, a, aRow, aStep, b, bStep, k, c, cRow, start, bias, last); break;
-            case 2: TileOfRows<S, V, C2>(vectors, a, aRow, aStep, b, bStep, k, c, cRow, start, bias, last); break;
-            case 3: TileOfRows<S, V, C3>(vectors, a, aRow, aStep, b, bStep, k, c, cRow, start, bias, last); break;
-            case 4: TileOfRows<S, V, C4>(vectors, a, aRow, aStep, b, bStep, k, c, cRow, start, bias, last); break;
-            case 5: TileOfRows<S, V, C5>(vectors, a, aRow, aStep, b, bStep, k, c, cRow, start, bias, last); break;
-            default: TileOfRows<S, V, C6>(vectors, a, aRow, aStep, b, bStep, k, c, cRow, start, bias, last); break;
-        }
-    }
-
-    static void TileOfRows<S, V, R>(
-        int vectors, float* a, nint aRow, nint aStep, float* b, nint bStep, int k,
-        float* c, nint cRow, TileStart start, float* bias, int last)
-        where S : struct, ISimd<V>
-        where V : struct
-        where R : struct, IConstant
     {
         switch (vectors)
         {
-            case 1: GemmTile.Multiply<S, V, R, C1>(a, aRow, aStep, b, bStep, k, c, cRow, start, bias, last); break;
-            case 2: GemmTile.Multiply<S, V, R, C2>(a, aRow, aStep, b, bStep, k, c, cRow, start, bias, last); break;
-            case 3: GemmTile.Multiply<S, V, R, C3>(a, aRow, aStep, b, bStep, k, c, cRow, start, bias, last); break;
-            default: GemmTile.Multiply<S, V, R, C4>(a, aRow, aStep, b, bStep, k, c, cRow, start, bias, last); break;
+            case 1: Rows<S, V, C1>(m, left, b, c, cRow, start, bias, last); break;
+            case 2: Rows<S, V, C2>(m, left, b, c, cRow, start, bias, last); break;
+            case 3: Rows<S, V, C3>(m, left, b, c, cRow, start, bias, last); break;
+            default: Rows<S, V, C4>(m, left, b, c, cRow, start, bias, last); break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    static void Rows<S, V, C>(
+        int m, TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
+        where S : struct, ISimd<V>
+        where V : struct
+        where C : struct, IConstant
+    {
+        for (; m > 0; m -= S.TileRows)
+        {
+            if (S.TileRows == 6 && m >= 6)
+            {
+                GemmTile.Multiply<S, V, C6, C>(left, b, c, cRow, start, bias, last);
+            }
+            else if (S.TileRows == 3 && m >= 3)
+            {
+                GemmTile.Multiply<S, V, C3, C>(left, b, c, cRow, start, bias, last);
+            }
+            else
+            {
+                switch (m)
+                {
+                    case 1: GemmTile.Multiply<S, V, C1, C>(left, b, c, cRow, start, bias, last); break;
+                    case 2: GemmTile.Multiply<S, V, C2, C>(left, b, c, cRow, start, bias, last); break;
+                    case 3: GemmTile.Multiply<S, V, C3, C>(left, b, c, cRow, start, bias, last); break;
+                    case 4: GemmTile.Multiply<S, V, C4, C>(left, b, c, cRow, start, bias, last); break;
+                    default: GemmTile.Multiply<S, V, C5, C>(left, b, c, cRow, start, bias, last); break;
+                }
+            }
+
+            left.A += S.TileRows * left.Row;
+            left.A2 += S.TileRows * left.Row2;
+            c += S.TileRows * cRow;
         }
     }
 }

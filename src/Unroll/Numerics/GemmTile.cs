@@ -52,6 +52,21 @@ enum TileStart
 }
 
 /// <summary>
+/// The left operand of a tile: element [r, k] at A[r·Row + k·Step] for the first K, then at A2[r·Row2 + k − K] for the K2
+/// that follow, so that two matrices side by side need no copy.
+/// </summary>
+unsafe ref struct TileLeft
+{
+    public float* A;
+    public nint Row;
+    public nint Step;
+    public int K;
+    public float* A2;
+    public nint Row2;
+    public int K2;
+}
+
+/// <summary>
 /// The register tile of the matrix product: R rows × C vectors, one fused multiply-add chain over k per element.
 /// </summary>
 /// <remarks>
@@ -61,14 +76,10 @@ enum TileStart
 static unsafe class GemmTile
 {
     /// <summary>
-    /// destination[r, j] = start[r, j] + Σₖ a[r·aRow + k·aStep] · b[k·bStep + j], r &lt; R, j &lt; C·Count.
+    /// destination[r, j] = start[r, j] + Σₖ left[r, k] · b[k·C·Count + j], r &lt; R, j &lt; C·Count.
     /// </summary>
-    /// <param name="a">First element of the rows.</param>
-    /// <param name="aRow">Floats from row to row.</param>
-    /// <param name="aStep">Floats from k to k + 1.</param>
-    /// <param name="b">First vector of the panel; C full vectors are readable at every k.</param>
-    /// <param name="bStep">Floats from k to k + 1 in the panel.</param>
-    /// <param name="k">Length of the chains.</param>
+    /// <param name="left">The left operand's R rows.</param>
+    /// <param name="b">First vector of the panel; C full vectors for every k.</param>
     /// <param name="destination">First element of the tile.</param>
     /// <param name="destinationRow">Floats from row to row of the destination.</param>
     /// <param name="start">What the chains start from.</param>
@@ -76,8 +87,7 @@ static unsafe class GemmTile
     /// <param name="last">Lanes of the last vector that belong to the destination, 1 to Count.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Multiply<S, V, R, C>(
-        float* a, nint aRow, nint aStep, float* b, nint bStep, int k,
-        float* destination, nint destinationRow, TileStart start, float* bias, int last)
+        in TileLeft left, float* b, float* destination, nint destinationRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
         where R : struct, IConstant
@@ -109,58 +119,71 @@ static unsafe class GemmTile
             (c50, c51, c52, c53) = (c00, c01, c02, c03);
         }
 
-        nint row1 = aRow, row2 = 2 * aRow, row3 = 3 * aRow, row4 = 4 * aRow, row5 = 5 * aRow;
-        for (; k > 0; k--)
+        var a = left.A;
+        nint step = left.Step, row1 = left.Row, row2 = 2 * row1, row3 = 3 * row1, row4 = 4 * row1, row5 = 5 * row1;
+        int k = left.K, more = left.K2;
+        while (true)
         {
-            var a0 = S.Broadcast(a[0]);
-            var a1 = R.Value > 1 ? S.Broadcast(a[row1]) : a0;
-            var a2 = R.Value > 2 ? S.Broadcast(a[row2]) : a0;
-            var a3 = R.Value > 3 ? S.Broadcast(a[row3]) : a0;
-            var a4 = R.Value > 4 ? S.Broadcast(a[row4]) : a0;
-            var a5 = R.Value > 5 ? S.Broadcast(a[row5]) : a0;
-            var b0 = S.Load(b);
-            c00 = S.Fma(a0, b0, c00);
-            if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
-            if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
-            if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
-            if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
-            if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
-
-            if (C.Value > 1)
+            for (; k > 0; k--)
             {
-                var b1 = S.Load(b + (1 * S.Count));
-                c01 = S.Fma(a0, b1, c01);
-                if (R.Value > 1) c11 = S.Fma(a1, b1, c11);
-                if (R.Value > 2) c21 = S.Fma(a2, b1, c21);
-                if (R.Value > 3) c31 = S.Fma(a3, b1, c31);
-                if (R.Value > 4) c41 = S.Fma(a4, b1, c41);
-                if (R.Value > 5) c51 = S.Fma(a5, b1, c51);
+                    var a0 = S.Broadcast(a[0]);
+                    var a1 = R.Value > 1 ? S.Broadcast(a[row1]) : a0;
+                    var a2 = R.Value > 2 ? S.Broadcast(a[row2]) : a0;
+                    var a3 = R.Value > 3 ? S.Broadcast(a[row3]) : a0;
+                    var a4 = R.Value > 4 ? S.Broadcast(a[row4]) : a0;
+                    var a5 = R.Value > 5 ? S.Broadcast(a[row5]) : a0;
+                    var b0 = S.Load(b);
+                    c00 = S.Fma(a0, b0, c00);
+                    if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
+                    if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
+                    if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
+                    if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
+                    if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
+
+                    if (C.Value > 1)
+                    {
+                        var b1 = S.Load(b + (1 * S.Count));
+                        c01 = S.Fma(a0, b1, c01);
+                        if (R.Value > 1) c11 = S.Fma(a1, b1, c11);
+                        if (R.Value > 2) c21 = S.Fma(a2, b1, c21);
+                        if (R.Value > 3) c31 = S.Fma(a3, b1, c31);
+                        if (R.Value > 4) c41 = S.Fma(a4, b1, c41);
+                        if (R.Value > 5) c51 = S.Fma(a5, b1, c51);
+                    }
+
+                    if (C.Value > 2)
+                    {
+                        var b2 = S.Load(b + (2 * S.Count));
+                        c02 = S.Fma(a0, b2, c02);
+                        if (R.Value > 1) c12 = S.Fma(a1, b2, c12);
+                        if (R.Value > 2) c22 = S.Fma(a2, b2, c22);
+                        if (R.Value > 3) c32 = S.Fma(a3, b2, c32);
+                        if (R.Value > 4) c42 = S.Fma(a4, b2, c42);
+                        if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
+                    }
+
+                    if (C.Value > 3)
+                    {
+                        var b3 = S.Load(b + (3 * S.Count));
+                        c03 = S.Fma(a0, b3, c03);
+                        if (R.Value > 1) c13 = S.Fma(a1, b3, c13);
+                        if (R.Value > 2) c23 = S.Fma(a2, b3, c23);
+                        if (R.Value > 3) c33 = S.Fma(a3, b3, c33);
+                        if (R.Value > 4) c43 = S.Fma(a4, b3, c43);
+                        if (R.Value > 5) c53 = S.Fma(a5, b3, c53);
+                    }
+
+                    a += step;
+                b += C.Value * S.Count;
             }
 
-            if (C.Value > 2)
-            {
-                var b2 = S.Load(b + (2 * S.Count));
-                c02 = S.Fma(a0, b2, c02);
-                if (R.Value > 1) c12 = S.Fma(a1, b2, c12);
-                if (R.Value > 2) c22 = S.Fma(a2, b2, c22);
-                if (R.Value > 3) c32 = S.Fma(a3, b2, c32);
-                if (R.Value > 4) c42 = S.Fma(a4, b2, c42);
-                if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
-            }
-
-            if (C.Value > 3)
-            {
-                var b3 = S.Load(b + (3 * S.Count));
-                c03 = S.Fma(a0, b3, c03);
-                if (R.Value > 1) c13 = S.Fma(a1, b3, c13);
-                if (R.Value > 2) c23 = S.Fma(a2, b3, c23);
-                if (R.Value > 3) c33 = S.Fma(a3, b3, c33);
-                if (R.Value > 4) c43 = S.Fma(a4, b3, c43);
-                if (R.Value > 5) c53 = S.Fma(a5, b3, c53);
-            }
-
-            a += aStep;
-            b += bStep;
+            if (more == 0)
+                break;
+            a = left.A2;
+            step = 1;
+            row1 = left.Row2;
+            (row2, row3, row4, row5) = (2 * row1, 3 * row1, 4 * row1, 5 * row1);
+            (k, more) = (more, 0);
         }
 
         StoreRow<S, V, C>(destination, last, c00, c01, c02, c03);

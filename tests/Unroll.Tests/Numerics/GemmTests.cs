@@ -5,8 +5,8 @@ namespace Unroll.Tests.Numerics;
 
 public unsafe class GemmTests
 {
-    static readonly Gen<(int Blocks, int M, int N, int K, int Start, bool Transposed, bool Packed, int Seed)> s_problems =
-        Gen.Select(Gen.Int[1, 3], Gen.Int[1, 70], Gen.Int[1, 140], Gen.Int[1, 300], Gen.Int[0, 2], Gen.Bool, Gen.Bool, Gen.Int);
+    static readonly Gen<(int Blocks, int M, int N, int K, int K2, int Start, bool Transposed, int Seed)> s_problems =
+        Gen.Select(Gen.Int[1, 3], Gen.Int[1, 70], Gen.Int[1, 140], Gen.Int[1, 300], Gen.Int[0, 300], Gen.Int[0, 2], Gen.Bool, Gen.Int);
 
     [Fact]
     public void Multiply_GivesTheBitsOfTheThreeLoops_InEveryKernel() =>
@@ -64,13 +64,15 @@ public unsafe class GemmTests
         return c;
     }
 
-    static float[] Run(KernelKind kernel, (int Blocks, int M, int N, int K, int Start, bool Transposed, bool Packed, int Seed) p)
+    static float[] Run(KernelKind kernel, (int Blocks, int M, int N, int K, int K2, int Start, bool Transposed, int Seed) p)
     {
         // Guard values around every row of C show a write outside the result.
         const float Guard = 12345f;
         var random = new Random(p.Seed);
+        var k2 = p.Blocks == 1 ? p.K2 : 0;
         var a = Fill(random, p.Blocks * p.M * p.K);
-        var b = Fill(random, (p.K * p.N) + 64);
+        var a2 = Fill(random, p.M * k2);
+        var b = Fill(random, (p.K + k2) * p.N);
         var bias = Fill(random, p.N);
         var cRow = p.N + 3;
         var c = new float[p.Blocks * p.M * cRow];
@@ -78,12 +80,10 @@ public unsafe class GemmTests
         for (var row = 0; row < p.Blocks * p.M; row++)
             Fill(random, p.N).CopyTo(c.AsSpan(row * cRow));
 
-        var packed = new PackedMatrix(p.K, p.N);
-        fixed (float* pa = a, pb = b, pBias = bias, pc = c)
+        var packed = new PackedMatrix(p.K + k2, p.N);
+        fixed (float* pa = a, pa2 = a2, pb = b, pBias = bias, pc = c)
         {
             packed.Pack(kernel, pb, p.Transposed);
-            if (!p.Packed && p.Transposed)
-                Transpose(b, p.N, p.K);
             Kernels.Engine(kernel).Multiply(new GemmProblem
             {
                 Blocks = p.Blocks,
@@ -93,10 +93,11 @@ public unsafe class GemmTests
                 N = p.N,
                 K = p.K,
                 A = pa,
-                ARow = p.Transposed ? 1 : p.K,
-                AStep = p.Transposed ? p.M : 1,
-                B = p.Packed ? packed.Pointer : pb,
-                BStep = p.Packed ? 0 : p.N,
+                ARow = p.K,
+                K2 = k2,
+                A2 = pa2,
+                A2Row = k2,
+                B = packed.Pointer,
                 C = pc,
                 CRow = cRow,
                 Start = (TileStart)p.Start,
@@ -108,17 +109,6 @@ public unsafe class GemmTests
         for (var row = 0; row < p.Blocks * p.M; row++)
             Assert.Equal([Guard, Guard, Guard], c[((row * cRow) + p.N)..((row + 1) * cRow)]);
         return c;
-    }
-
-    /// <summary>[rows, columns] to [columns, rows] in place.</summary>
-    static void Transpose(float[] matrix, int rows, int columns)
-    {
-        var copy = matrix.ToArray();
-        for (var i = 0; i < rows; i++)
-        {
-            for (var j = 0; j < columns; j++)
-                matrix[(j * rows) + i] = copy[(i * columns) + j];
-        }
     }
 
     static float[] Fill(Random random, int length)
