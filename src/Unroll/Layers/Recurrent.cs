@@ -26,6 +26,12 @@ abstract unsafe class UnrolledRecurrent(Layer layer) : UnrolledLayer(layer)
 
     public abstract float* CarriedCell { get; }
 
+    /// <summary>Whether h0 is all 0, so that the first step needs no recurrent product.</summary>
+    public bool StartsAtZero { get; set; }
+
+    /// <summary>Whether ∂loss/∂h0 is wanted.</summary>
+    public bool WantsInitialGradient { get; set; }
+
     /// <summary>The first step whose output gradient is given; that of earlier steps is 0 and not read.</summary>
     public int FirstGradientStep { get; set; }
 }
@@ -255,6 +261,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
+        // 0·W adds nothing: the same bits with less work.
+        var recurs = t > 0 || !StartsAtZero;
         var phases = _cell.Phases;
         for (var p = 0; p < phases.Length; p++)
         {
@@ -270,7 +278,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
                     K = Layer.InputSize,
                     A = Input + RowOffset(t, b, Layer.InputSize),
                     ARow = Layer.InputSize,
-                    K2 = _h,
+                    K2 = recurs ? _h : 0,
                     A2 = operand,
                     A2Row = _h,
                     B = panels.Weights(panel),
@@ -297,7 +305,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
                     problem.Start = TileStart.Destination;
                 }
 
-                Gemm.Multiply<S, V>(problem);
+                if (_inputPanels[p] is null || recurs)
+                    Gemm.Multiply<S, V>(problem);
                 _cell.Forward<S, V>(step, p);
             }
         }
@@ -338,6 +347,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             _cell.Backward<S, V>(step, p);
             var product = products[p];
             var toHidden = product.Operand == ProductOperand.PreviousHidden;
+            if (t == 0 && toHidden && !WantsInitialGradient)
+                continue;
             var gradient = GradientOf(product, step.Gates, step.Saved);
             Gemm.Multiply<S, V>(new GemmProblem
             {
@@ -404,11 +415,11 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             var gradient = GradientOf(product, Gates, At(_saved));
             if (product.Gradient == ProductGradient.Gates)
             {
-                TallProduct.Accumulate<S, V>(Steps * Batch, gradient.Pointer, gradient.Stride, start, end, columns, scratch);
+                Accumulate<S, V>(gradient, start, end, columns, scratch);
             }
             else
             {
-                TallProduct.Accumulate<S, V>(Steps * Batch, gradient.Pointer, gradient.Stride, start, end, columns[..2], scratch);
+                Accumulate<S, V>(gradient, start, end, columns[..2], scratch);
                 TallProduct.Accumulate<S, V>(Steps * Batch, Gates + row, _width, start, end, columns[2..], scratch);
             }
         }
@@ -447,6 +458,23 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     }
 
     nint RowOffset(int t, int b, int width) => ((nint)t * Batch + b) * width;
+
+    /// <summary>A tall product whose first columns are hₜ₋₁ or what comes of it: without the first step's rows where those are 0.</summary>
+    void Accumulate<S, V>(GradientRows gradient, int start, int end, Span<TallColumns> columns, float* scratch)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var skipped = StartsAtZero ? Batch : 0;
+        if (skipped > 0)
+        {
+            TallProduct.Accumulate<S, V>(skipped, gradient.Pointer, gradient.Stride, start, end, columns[1..], scratch);
+            foreach (ref var group in columns)
+                group.Source += skipped * group.SourceRow;
+        }
+
+        TallProduct.Accumulate<S, V>(
+            (Steps * Batch) - skipped, gradient.Pointer + ((nint)skipped * gradient.Stride), gradient.Stride, start, end, columns, scratch);
+    }
 
     /// <summary>dp[j] += Σ over t and b of dGate[t, b, j]·c[t, b, j], in rising order of t·B + b.</summary>
     void PeepholeGradient<S, V>(float* dPeephole)

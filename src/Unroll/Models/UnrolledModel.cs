@@ -102,7 +102,7 @@ public sealed unsafe class UnrolledModel
     /// <summary>∂loss/∂(state after the last step), read by every backward pass. Zero at first.</summary>
     public ModelState FinalStateGradient { get; }
 
-    /// <summary>∂loss/∂(state before the first step), written by every backward pass.</summary>
+    /// <summary>∂loss/∂(state before the first step) after a backward pass that was asked for it.</summary>
     public ModelState InitialStateGradient { get; }
 
     /// <summary>Sets T and B of the next passes.</summary>
@@ -144,6 +144,7 @@ public sealed unsafe class UnrolledModel
             var layer = _recurrent[index];
             CopyRows(InitialState.Hidden(index), layer.InitialHidden, layer);
             CopyRows(InitialState.Cell(index), layer.InitialCell, layer);
+            layer.StartsAtZero = !InitialState.Hidden(index)[..(BatchSize * layer.Layer.OutputSize)].ContainsAnyExcept(0f);
         }
 
         Run(_forwardJob);
@@ -153,12 +154,13 @@ public sealed unsafe class UnrolledModel
 
     /// <summary>
     /// Back-propagation through time: from <see cref="OutputGradient"/> and <see cref="FinalStateGradient"/>, accumulates
-    /// ∂loss/∂parameters into <see cref="ParameterSet.Gradients"/> and writes <see cref="InitialStateGradient"/>.
+    /// ∂loss/∂parameters into <see cref="ParameterSet.Gradients"/>.
     /// </summary>
     /// <param name="inputGradient">Whether <see cref="InputGradient"/> is wanted too.</param>
+    /// <param name="initialStateGradient">Whether <see cref="InitialStateGradient"/> is wanted too.</param>
     /// <remarks>In a closed loop the gradient runs through the fed-back outputs as well.</remarks>
     /// <exception cref="InvalidOperationException">No forward pass came before, or its activations are used up.</exception>
-    public void Backward(bool inputGradient = false)
+    public void Backward(bool inputGradient = false, bool initialStateGradient = false)
     {
         if (!_forwardDone)
             throw new InvalidOperationException("Expected a forward pass before each backward pass; call Forward first.");
@@ -176,11 +178,12 @@ public sealed unsafe class UnrolledModel
             var layer = _recurrent[index];
             CopyRows(FinalStateGradient.Hidden(index), layer.CarriedHidden, layer);
             CopyRows(FinalStateGradient.Cell(index), layer.CarriedCell, layer);
+            layer.WantsInitialGradient = initialStateGradient;
         }
 
         Run(_backwardJob);
         Run(_gradientJob);
-        for (var index = 0; index < _recurrent.Length; index++)
+        for (var index = 0; initialStateGradient && index < _recurrent.Length; index++)
         {
             var layer = _recurrent[index];
             CopyRows(layer.CarriedHidden, InitialStateGradient.Hidden(index), layer);

@@ -26,13 +26,13 @@ static class Activations
     const float ExpUnderflow = -86.6f; // keeps 2ⁿ⁻¹ a normal float
     const float ExpOverflow = 88.72283f; // ln of the largest float
 
-    // expm1(r) = r + r²·(C2 + C3·r + …), Taylor coefficients; the remainder at |r| = ln 2 / 2 is r⁸/8! < 6e-9.
-    const float C2 = 1f / 2;
-    const float C3 = 1f / 6;
-    const float C4 = 1f / 24;
-    const float C5 = 1f / 120;
-    const float C6 = 1f / 720;
-    const float C7 = 1f / 5040;
+    // expm1(r) = r + r²·(C2 + C3·r + …): the polynomial through (eʳ − 1 − r)/r² at the 5 Chebyshev points of |r| ≤ ln 2 / 2.
+    // Its error, as rounded to float, is below 1.1e-8 of eʳ: a sixth of half an ulp.
+    const float C2 = 0.5f;
+    const float C3 = 0.16666576f;
+    const float C4 = 0.041666552f;
+    const float C5 = 0.008363233f;
+    const float C6 = 0.001392625f;
 
     /// <summary>eˣ; 0 below −86.6 (a result under 2.5e-38; no denormals) and +∞ above 88.72; NaN stays NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -42,7 +42,7 @@ static class Activations
     {
         var low = S.Broadcast(ExpUnderflow);
         var high = S.Broadcast(ExpOverflow);
-        var clamped = S.SelectLess(x, low, low, S.SelectLess(high, x, high, x));
+        var clamped = S.AtLeast(S.AtMost(x, high), low);
         var p = Expm1Reduced<S, V>(clamped, out var shifted);
 
         // n reaches 128, whose 2ⁿ is no float: 2ⁿ = 2·2ⁿ⁻¹.
@@ -81,12 +81,8 @@ static class Activations
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static V Clamp<S, V>(V x, float limit)
         where S : struct, ISimd<V>
-        where V : struct
-    {
-        var high = S.Broadcast(limit);
-        var low = S.Broadcast(-limit);
-        return S.SelectLess(x, low, low, S.SelectLess(high, x, high, x));
-    }
+        where V : struct =>
+        S.AtLeast(S.AtMost(x, S.Broadcast(limit)), S.Broadcast(-limit));
 
     /// <summary>expm1(r) of x = n·ln 2 + r; <paramref name="shifted"/> carries n in its low mantissa bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -99,8 +95,7 @@ static class Activations
         var n = S.Subtract(shifted, shift);
         var r = S.NegatedFma(n, S.Broadcast(Ln2High), x);
         r = S.NegatedFma(n, S.Broadcast(Ln2Low), r);
-        var p = S.Fma(S.Broadcast(C7), r, S.Broadcast(C6));
-        p = S.Fma(p, r, S.Broadcast(C5));
+        var p = S.Fma(S.Broadcast(C6), r, S.Broadcast(C5));
         p = S.Fma(p, r, S.Broadcast(C4));
         p = S.Fma(p, r, S.Broadcast(C3));
         p = S.Fma(p, r, S.Broadcast(C2));

@@ -47,6 +47,12 @@ unsafe interface ISimd<V>
     /// <summary>z − x·y with one rounding.</summary>
     static abstract V NegatedFma(V x, V y, V z);
 
+    /// <summary>The smaller of x and the limit, which is no NaN; a NaN in x stays. One instruction on x86 and Arm.</summary>
+    static abstract V AtMost(V x, V limit);
+
+    /// <summary>The larger of x and the limit, which is no NaN; a NaN in x stays.</summary>
+    static abstract V AtLeast(V x, V limit);
+
     /// <summary>Per lane: x &lt; y ? a : b. A NaN in x or y selects b.</summary>
     static abstract V SelectLess(V x, V y, V a, V b);
 

@@ -63,6 +63,12 @@ readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> NegatedFma(Vector128<float> x, Vector128<float> y, Vector128<float> z) => Vector128.FusedMultiplyAdd(-x, y, z);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> AtMost(Vector128<float> x, Vector128<float> limit) => Vector128.MinNative(limit, x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> AtLeast(Vector128<float> x, Vector128<float> limit) => Vector128.MaxNative(limit, x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> SelectLess(Vector128<float> x, Vector128<float> y, Vector128<float> a, Vector128<float> b) =>
         Vector128.ConditionalSelect(Vector128.LessThan(x, y), a, b);
 

@@ -63,6 +63,12 @@ readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> NegatedFma(Vector256<float> x, Vector256<float> y, Vector256<float> z) => Vector256.FusedMultiplyAdd(-x, y, z);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AtMost(Vector256<float> x, Vector256<float> limit) => Vector256.MinNative(limit, x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AtLeast(Vector256<float> x, Vector256<float> limit) => Vector256.MaxNative(limit, x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> SelectLess(Vector256<float> x, Vector256<float> y, Vector256<float> a, Vector256<float> b) =>
         Vector256.ConditionalSelect(Vector256.LessThan(x, y), a, b);
 

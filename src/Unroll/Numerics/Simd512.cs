@@ -63,6 +63,12 @@ readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> NegatedFma(Vector512<float> x, Vector512<float> y, Vector512<float> z) => Vector512.FusedMultiplyAdd(-x, y, z);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AtMost(Vector512<float> x, Vector512<float> limit) => Vector512.MinNative(limit, x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AtLeast(Vector512<float> x, Vector512<float> limit) => Vector512.MaxNative(limit, x);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> SelectLess(Vector512<float> x, Vector512<float> y, Vector512<float> a, Vector512<float> b) =>
         Vector512.ConditionalSelect(Vector512.LessThan(x, y), a, b);
 

@@ -50,6 +50,12 @@ readonly unsafe struct SimdScalar : ISimd<float>
     public static float NegatedFma(float x, float y, float z) => MathF.FusedMultiplyAdd(-x, y, z);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float AtMost(float x, float limit) => limit < x ? limit : x;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float AtLeast(float x, float limit) => limit > x ? limit : x;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float SelectLess(float x, float y, float a, float b) => x < y ? a : b;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -50,7 +50,7 @@ public class PyTorchGoldenTests(ITestOutputHelper output)
             data.Floats("dY").CopyTo(unrolled.OutputGradient);
             Fill(unrolled.FinalStateGradient, "dHT", "dCT");
             model.Parameters.ZeroGradients();
-            unrolled.Backward(inputGradient: true);
+            unrolled.Backward(inputGradient: true, initialStateGradient: true);
             Check("dX", unrolled.InputGradient);
             CheckState(unrolled.InitialStateGradient, "dH0", "dC0");
             foreach (var parameter in model.Parameters.All)

@@ -92,7 +92,7 @@ public class UnrolledModelTests(ITestOutputHelper output)
             var model = Model(new SequenceModelOptions(2, [cell, new DropoutOptions(0.3), new LinearOptions(2)]), engine);
             var unrolled = Prepared(model, 30, 67, out var feedback, Loop.Mixed);
             unrolled.Forward(training: true, Flat(feedback), noise: 99);
-            unrolled.Backward(inputGradient: true);
+            unrolled.Backward(inputGradient: true, initialStateGradient: true);
             return [.. unrolled.Output, .. model.Parameters.Gradients, .. unrolled.InputGradient, .. unrolled.InitialStateGradient.Hidden(0)];
         }
     }
@@ -178,8 +178,8 @@ public class UnrolledModelTests(ITestOutputHelper output)
 
         a.OutputGradient[..^3].Clear();
         a.OutputGradient[^3..].CopyTo(b.OutputGradient);
-        a.Backward(inputGradient: true);
-        b.Backward(inputGradient: true);
+        a.Backward(inputGradient: true, initialStateGradient: true);
+        b.Backward(inputGradient: true, initialStateGradient: true);
         Assert.Equal(a.InputGradient, b.InputGradient);
         // The bias sums over fewer, but otherwise equal, rows.
         Assert.Equal(each.Parameters.Gradients, last.Parameters.Gradients);
@@ -198,7 +198,7 @@ public class UnrolledModelTests(ITestOutputHelper output)
 
         unrolled.OutputGradient.Fill(1f);
         var kept = unrolled.Output.ToArray();
-        unrolled.Backward(inputGradient: true);
+        unrolled.Backward(inputGradient: true, initialStateGradient: true);
         Assert.Equal(kept, unrolled.InputGradient);
 
         unrolled.Forward(training: false, noise: 7);
@@ -233,7 +233,7 @@ public class UnrolledModelTests(ITestOutputHelper output)
         unrolled.Forward();
         unrolled.OutputGradient.Clear();
         unrolled.OutputGradient[^4..].Fill(1f);
-        unrolled.Backward(inputGradient: true);
+        unrolled.Backward(inputGradient: true, initialStateGradient: true);
         foreach (var gradient in unrolled.InputGradient)
             Assert.False(float.IsSubnormal(gradient));
         foreach (var gradient in model.Parameters.Gradients)
@@ -270,7 +270,7 @@ public class UnrolledModelTests(ITestOutputHelper output)
         var unrolled = Prepared(model, T, B, out var feedback, loop);
         var (output, gradients) = new TheoryTwin(model).Run(unrolled, feedback);
         unrolled.Forward(feedback: Flat(feedback));
-        unrolled.Backward(inputGradient: true);
+        unrolled.Backward(inputGradient: true, initialStateGradient: true);
 
         var worst = Compare("y", output, unrolled.Output);
         foreach (var parameter in model.Parameters.All)
