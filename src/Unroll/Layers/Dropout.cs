@@ -7,7 +7,7 @@ sealed class Dropout(DropoutOptions options, int inputSize) : Layer(options, inp
 {
     public double Rate => ((DropoutOptions)Options).Rate;
 
-    public override UnrolledLayer Unroll(UnrollContext context, int maxSteps, int maxBatch) =>
+    public override UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch) =>
         new UnrolledDropout(this, context, maxSteps, maxBatch);
 }
 

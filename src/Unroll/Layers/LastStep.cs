@@ -5,8 +5,8 @@ namespace Unroll.Layers;
 /// <summary>y = x_T: [T, B, F] becomes [1, B, F].</summary>
 sealed class LastStep(LastStepOptions options, int inputSize) : Layer(options, inputSize, inputSize)
 {
-    public override UnrolledLayer Unroll(UnrollContext context, int maxSteps, int maxBatch) =>
-        new UnrolledLastStep(this, context, maxBatch);
+    public override UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch) =>
+        new UnrolledLastStep(this, context, keep, maxBatch);
 }
 
 /// <summary>The last step of each row, and zeros for the gradient of the others.</summary>
@@ -15,12 +15,13 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
     readonly UnrollContext _context;
     readonly Arena.Region _y, _dY;
 
-    public UnrolledLastStep(LastStep layer, UnrollContext context, int maxBatch)
+    public UnrolledLastStep(LastStep layer, UnrollContext context, Keep keep, int maxBatch)
         : base(layer)
     {
         _context = context;
-        _y = context.Arena.Reserve((long)maxBatch * layer.OutputSize);
-        _dY = context.Arena.Reserve((long)maxBatch * layer.OutputSize);
+        _y = context.ReserveOutput((long)maxBatch * layer.OutputSize);
+        if (keep == Keep.Everything)
+            _dY = context.Arena.Reserve((long)maxBatch * layer.OutputSize);
     }
 
     public override int OutputSteps => 1;

@@ -11,14 +11,34 @@ abstract class Layer(LayerOptions options, int inputSize, int outputSize)
 
     public int OutputSize { get; } = outputSize;
 
-    /// <summary>Reserves the activations of up to T steps and B rows.</summary>
-    public abstract UnrolledLayer Unroll(UnrollContext context, int maxSteps, int maxBatch);
+    /// <summary>Room for the weights as a forward pass reads them; null for a layer without weights.</summary>
+    public virtual PackedWeights? CreateWeights(Engine engine) => null;
+
+    /// <summary>Reserves the activations of up to T steps and B rows; <paramref name="weights"/> come from <see cref="CreateWeights"/>.</summary>
+    public abstract UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch);
+}
+
+/// <summary>What of a layer's pass is kept.</summary>
+enum Keep
+{
+    /// <summary>All that a backward pass needs.</summary>
+    Everything,
+
+    /// <summary>The outputs of all steps.</summary>
+    Outputs,
+
+    /// <summary>The output of the last step.</summary>
+    LastOutput,
+
+    /// <summary>The outputs of the last two steps, which take turns as steps 0 and 1: a stream has no end.</summary>
+    TwoSteps,
 }
 
 /// <summary>What the layers of one unrolled model share.</summary>
 sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters)
 {
     readonly AlignedBuffer _one = new(1);
+    readonly Queue<Arena.Region> _sharedOutputs = new();
     AlignedBuffer[] _tallScratch = [];
     long _tallScratchLength;
 
@@ -27,6 +47,22 @@ sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters)
     public ParameterSet Parameters { get; } = parameters;
 
     public Arena Arena { get; } = new();
+
+    /// <summary>Makes the layers' outputs take turns in two places of this length, since nobody needs them all.</summary>
+    public void ShareOutputs(long length)
+    {
+        _sharedOutputs.Enqueue(Arena.Reserve(length));
+        _sharedOutputs.Enqueue(Arena.Reserve(length));
+    }
+
+    /// <summary>Room for a layer's output.</summary>
+    public Arena.Region ReserveOutput(long length)
+    {
+        if (!_sharedOutputs.TryDequeue(out var region))
+            return Arena.Reserve(length);
+        _sharedOutputs.Enqueue(region);
+        return region;
+    }
 
     /// <summary>The number 1: the input whose weight is a bias.</summary>
     public float* One => _one.Pointer;
@@ -40,7 +76,8 @@ sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters)
     {
         Arena.Commit();
         _one.Span[0] = 1f;
-        _tallScratch = [.. Enumerable.Range(0, Engine.Threads).Select(_ => new AlignedBuffer(_tallScratchLength))];
+        if (_tallScratchLength > 0)
+            _tallScratch = [.. Enumerable.Range(0, Engine.Threads).Select(_ => new AlignedBuffer(_tallScratchLength))];
     }
 
     /// <summary>A worker's room for the weight gradients.</summary>
@@ -87,7 +124,7 @@ abstract unsafe class UnrolledLayer(Layer layer)
         Input = input;
     }
 
-    /// <summary>Makes ready for a forward pass: packs weights, draws masks. Runs on one thread.</summary>
+    /// <summary>Makes ready for a forward pass: draws masks. Runs on one thread.</summary>
     public virtual void PrepareForward(bool training, ulong noise)
     {
     }

@@ -16,8 +16,10 @@ sealed class Linear : Layer
 
     public Parameter Bias { get; }
 
-    public override UnrolledLayer Unroll(UnrollContext context, int maxSteps, int maxBatch) =>
-        new UnrolledLinear(this, context, maxSteps, maxBatch);
+    public override PackedWeights CreateWeights(Engine engine) => new LinearWeights(this);
+
+    public override UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch) =>
+        new UnrolledLinear(this, context, (LinearWeights)weights!, keep, maxSteps, maxBatch);
 }
 
 /// <summary>A linear layer over T·B rows.</summary>
@@ -26,19 +28,22 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
     readonly Linear _layer;
     readonly UnrollContext _context;
     readonly Arena.Region _y, _dY;
-    readonly PackedMatrix _weight, _weightBack;
+    readonly LinearWeights _weights;
+    readonly PackedMatrix? _weightBack;
 
-    public UnrolledLinear(Linear layer, UnrollContext context, int maxSteps, int maxBatch)
+    public UnrolledLinear(Linear layer, UnrollContext context, LinearWeights weights, Keep keep, int maxSteps, int maxBatch)
         : base(layer)
     {
         _layer = layer;
         _context = context;
+        _weights = weights;
         var length = (long)maxSteps * maxBatch * layer.OutputSize;
-        _y = context.Arena.Reserve(length);
+        _y = context.ReserveOutput(length);
+        if (keep != Keep.Everything)
+            return;
         _dY = context.Arena.Reserve(length);
-        context.ReserveTallScratch(layer.InputSize + 1);
-        _weight = new PackedMatrix(layer.InputSize, layer.OutputSize);
         _weightBack = new PackedMatrix(layer.OutputSize, layer.InputSize);
+        context.ReserveTallScratch(layer.InputSize + 1);
     }
 
     public override float* Output => _context.Arena.Pointer(_y);
@@ -47,11 +52,8 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
 
     public override long FlopsPerStep => 2L * Layer.InputSize * Layer.OutputSize;
 
-    public override void PrepareForward(bool training, ulong noise) =>
-        _weight.Pack(_context.Engine.Kernel, _context.Parameters.ValuePointer(_layer.Weight), transposed: true);
-
     public override void PrepareBackward() =>
-        _weightBack.Pack(_context.Engine.Kernel, _context.Parameters.ValuePointer(_layer.Weight), transposed: false);
+        _weightBack!.Pack(_context.Engine.Kernel, _context.Parameters.ValuePointer(_layer.Weight), transposed: false);
 
     public override void Forward(int t0, int t1, int b0, int b1)
     {
@@ -66,11 +68,11 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
             K = inputs,
             A = Input + (((nint)t0 * Batch) + b0) * inputs,
             ARow = inputs,
-            B = _weight.Pointer,
+            B = _weights.Weight,
             C = Output + (((nint)t0 * Batch) + b0) * outputs,
             CRow = outputs,
             Start = TileStart.Bias,
-            Bias = _context.Parameters.ValuePointer(_layer.Bias),
+            Bias = _weights.Bias,
         });
     }
 
@@ -89,7 +91,7 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
             K = outputs,
             A = OutputGradient + (((nint)t0 * Batch) + b0) * outputs,
             ARow = outputs,
-            B = _weightBack.Pointer,
+            B = _weightBack!.Pointer,
             C = InputGradient + (((nint)t0 * Batch) + b0) * inputs,
             CRow = inputs,
         });

@@ -12,14 +12,11 @@ abstract class RecurrentLayer(RecurrentOptions options, int inputSize)
 /// <summary>A recurrent layer unrolled: where its states and their gradients lie.</summary>
 abstract unsafe class UnrolledRecurrent(Layer layer) : UnrolledLayer(layer)
 {
-    /// <summary>h0, hT [B, H] and their gradients; c likewise, null without a cell state.</summary>
-    public abstract float* InitialHidden { get; }
+    /// <summary>h [B, H] after step <paramref name="t"/>; that of step −1 is the initial state.</summary>
+    public abstract float* HiddenAt(int t);
 
-    public abstract float* InitialCell { get; }
-
-    public abstract float* FinalHidden { get; }
-
-    public abstract float* FinalCell { get; }
+    /// <summary>c [B, H] after step <paramref name="t"/>; null without a cell state.</summary>
+    public abstract float* CellAt(int t);
 
     /// <summary>Before backward ∂loss/∂hT, after it ∂loss/∂h0 [B, H].</summary>
     public abstract float* CarriedHidden { get; }
@@ -68,8 +65,10 @@ sealed class Recurrent<TCell> : RecurrentLayer
 
     public override bool HasCellState => Cell.HasCellState;
 
-    public override UnrolledLayer Unroll(UnrollContext context, int maxSteps, int maxBatch) =>
-        new UnrolledRecurrent<TCell>(this, context, maxSteps, maxBatch);
+    public override PackedWeights CreateWeights(Engine engine) => new RecurrentWeights<TCell>(this, engine.Kernel);
+
+    public override UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch) =>
+        new UnrolledRecurrent<TCell>(this, context, (RecurrentWeights<TCell>)weights!, keep, maxSteps, maxBatch);
 }
 
 /// <summary>The time loop: products and cell steps over T steps, forward and back.</summary>
@@ -96,53 +95,50 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     readonly TCell _cell;
     readonly int _h, _width;
 
-    readonly Arena.Region _preActivations, _gates, _hidden, _cellState, _saved, _dY, _dH, _dC, _dSaved, _zeros;
-    readonly GatePanels[] _panels;
-    readonly GatePanels?[] _inputPanels;
-    readonly PackedMatrix _weightIhBack;
-    readonly PackedMatrix[] _weightHhBack;
+    readonly RecurrentWeights<TCell> _weights;
+    readonly Keep _keep;
+    readonly Arena.Region _preActivations, _dY, _dH, _dC, _dSaved, _zeros;
+    readonly StepBuffer _hidden;
+    readonly StepBuffer? _cellState, _gates, _saved;
+    readonly PackedMatrix? _weightIhBack;
+    readonly PackedMatrix[] _weightHhBack = [];
 
-    public UnrolledRecurrent(Recurrent<TCell> layer, UnrollContext context, int maxSteps, int maxBatch)
+    public UnrolledRecurrent(
+        Recurrent<TCell> layer, UnrollContext context, RecurrentWeights<TCell> weights, Keep keep, int maxSteps, int maxBatch)
         : base(layer)
     {
         _layer = layer;
         _context = context;
+        _weights = weights;
+        _keep = keep;
         _cell = layer.Cell;
         _h = layer.OutputSize;
         _width = _cell.GateCount * _h;
 
         var arena = context.Arena;
-        long rows = (long)maxSteps * maxBatch;
-        long states = rows + maxBatch;
+        var phases = _cell.Phases.Length;
         _preActivations = arena.Reserve((long)maxBatch * PreActivationRow);
-        _gates = arena.Reserve(rows * _width);
-        _hidden = arena.Reserve(states * _h);
-        _cellState = arena.Reserve(_cell.HasCellState ? states * _h : 0);
-        _saved = arena.Reserve(_cell.HasSaved ? rows * _h : 0);
-        _dY = arena.Reserve(rows * _h);
+        if (keep != Keep.Everything)
+        {
+            _hidden = keep == Keep.Outputs
+                ? StepBuffer.InRegion(arena, context.ReserveOutput((maxSteps + 1L) * maxBatch * _h), maxSteps, _h)
+                : StepBuffer.InTurn(arena, 2, maxBatch, _h);
+            _cellState = _cell.HasCellState ? StepBuffer.InTurn(arena, 1, maxBatch, _h) : null;
+            _gates = phases > 1 ? StepBuffer.InTurn(arena, 1, maxBatch, _width) : null;
+            _saved = phases > 1 ? StepBuffer.InTurn(arena, 1, maxBatch, _h) : null;
+            return;
+        }
+
+        _hidden = StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
+        _cellState = _cell.HasCellState ? StepBuffer.ForStates(arena, maxSteps, maxBatch, _h) : null;
+        _gates = StepBuffer.ForSteps(arena, maxSteps, maxBatch, _width);
+        _saved = _cell.HasSaved ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h) : null;
+        _dY = arena.Reserve((long)maxSteps * maxBatch * _h);
         _dH = arena.Reserve((long)maxBatch * _h);
         _dC = arena.Reserve(_cell.HasCellState ? (long)maxBatch * _h : 0);
         _dSaved = arena.Reserve((long)maxBatch * _h);
         _zeros = arena.Reserve((long)maxBatch * _h);
         context.ReserveTallScratch(layer.InputSize + _h + 2);
-
-        var kernel = context.Engine.Kernel;
-        var phases = _cell.Phases;
-        _panels = new GatePanels[phases.Length];
-        _inputPanels = new GatePanels?[phases.Length];
-        for (var p = 0; p < phases.Length; p++)
-        {
-            int[] gates = [.. Enumerable.Range(phases[p].FirstGate, phases[p].GateCount)];
-            if (phases[p].LastApart)
-            {
-                _inputPanels[p] = new GatePanels(kernel, _h, layer.InputSize, [gates[^1], .. gates[..^1]]);
-                _panels[p] = new GatePanels(kernel, _h, _h, gates);
-            }
-            else
-            {
-                _panels[p] = new GatePanels(kernel, _h, layer.InputSize + _h, gates);
-            }
-        }
 
         var products = _cell.Products;
         _weightIhBack = new PackedMatrix(_width, layer.InputSize);
@@ -153,26 +149,21 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     float* At(Arena.Region region) => _context.Arena.Pointer(region);
 
-    nint StateStride => (nint)Batch * _h;
+    float* CellState(int t, int b) => _cellState is null ? null : _cellState.At(t, b);
 
-    // Slot 0 holds the initial state, slot t + 1 the state after step t.
-    float* Hidden(int t) => At(_hidden) + (t + 1) * StateStride;
+    float* Gates(int t, int b) => _gates is null ? null : _gates.At(t, b);
 
-    float* CellState(int t) => _cell.HasCellState ? At(_cellState) + (t + 1) * StateStride : null;
+    float* Saved(int t, int b) => _saved is null ? null : _saved.At(t, b);
 
-    float* Gates => At(_gates);
+    public override int OutputSteps => _keep == Keep.LastOutput ? 1 : Steps;
 
-    public override float* Output => Hidden(0);
+    public override float* Output => _hidden.At(_keep == Keep.LastOutput ? Steps - 1 : 0, 0);
 
     public override float* OutputGradient => At(_dY);
 
-    public override float* InitialHidden => Hidden(-1);
+    public override float* HiddenAt(int t) => _hidden.At(t, 0);
 
-    public override float* InitialCell => CellState(-1);
-
-    public override float* FinalHidden => Hidden(Steps - 1);
-
-    public override float* FinalCell => CellState(Steps - 1);
+    public override float* CellAt(int t) => CellState(t, 0);
 
     public override float* CarriedHidden => At(_dH);
 
@@ -180,34 +171,20 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     public override long FlopsPerStep => 2L * _width * (_h + Layer.InputSize);
 
-    public override void PrepareForward(bool training, ulong noise)
+    public override void Resize(int steps, int batch, float* input)
     {
-        float* weightIh = Value(_layer.WeightIh), weightHh = Value(_layer.WeightHh);
-        float* biasIh = Value(_layer.BiasIh), biasHh = Value(_layer.BiasHh);
-        var phases = _cell.Phases;
-        for (var p = 0; p < phases.Length; p++)
-        {
-            if (_inputPanels[p] is { } inputs)
-            {
-                var apart = phases[p].FirstGate + phases[p].GateCount - 1;
-                inputs.Pack(weightIh, Layer.InputSize, 0);
-                inputs.PackBias(biasIh, biasHh, except: apart);
-                _panels[p].Pack(weightHh, _h, 0);
-            }
-            else
-            {
-                _panels[p].Pack(weightIh, Layer.InputSize, 0);
-                _panels[p].Pack(weightHh, _h, Layer.InputSize);
-                _panels[p].PackBias(biasIh, biasHh, except: -1);
-            }
-        }
+        base.Resize(steps, batch, input);
+        _hidden.Resize(batch);
+        _cellState?.Resize(batch);
+        _gates?.Resize(batch);
+        _saved?.Resize(batch);
     }
 
     public override void PrepareBackward()
     {
         var kernel = _context.Engine.Kernel;
         if (InputGradient != null)
-            _weightIhBack.Pack(kernel, Value(_layer.WeightIh), transposed: false);
+            _weightIhBack!.Pack(kernel, Value(_layer.WeightIh), transposed: false);
         var products = _cell.Products;
         for (var p = 0; p < products.Length; p++)
             _weightHhBack[p].Pack(kernel, Value(_layer.WeightHh) + RowOf(products[p]) * _h, transposed: false);
@@ -266,47 +243,46 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var phases = _cell.Phases;
         for (var p = 0; p < phases.Length; p++)
         {
-            var panels = _panels[p];
+            var weights = _weights.Of(p);
+            var panels = weights.Panels;
+            var operand = phases[p].Operand == ProductOperand.PreviousHidden ? _hidden.At(t - 1, b) : Saved(t, b);
             for (var panel = 0; panel < panels.Count; panel++)
             {
-                var step = Step(t, b, rows, panel * panels.UnitsPerPanel, panels.Units(panel));
-                var operand = (phases[p].Operand == ProductOperand.PreviousHidden ? Hidden(t - 1) : At(_saved) + RowOffset(t, 0, _h)) + (nint)b * _h;
-                var problem = new GemmProblem
+                var unit = panel * panels.UnitsPerPanel;
+                var step = Step(t, b, rows, unit, panels.Units(panel));
+                var product = new GemmProblem
                 {
                     M = rows,
                     N = panels.Width(panel),
                     K = Layer.InputSize,
                     A = Input + RowOffset(t, b, Layer.InputSize),
                     ARow = Layer.InputSize,
-                    K2 = recurs ? _h : 0,
-                    A2 = operand,
-                    A2Row = _h,
-                    B = panels.Weights(panel),
                     C = step.PreActivations,
                     CRow = PreActivationRow,
                     Start = TileStart.Bias,
-                    Bias = panels.Bias(panel),
                 };
-                if (_inputPanels[p] is { } inputs)
+                if (weights.Inputs is { } inputs)
                 {
-                    problem.K2 = 0;
-                    problem.B = inputs.Weights(panel);
-                    problem.Bias = inputs.Bias(panel);
-                    Gemm.Multiply<S, V>(problem);
+                    product.B = inputs.Weights(panel);
+                    product.Bias = inputs.Bias(panel);
+                    Gemm.Multiply<S, V>(product);
 
-                    var lastBias = Value(_layer.BiasHh) + ((nint)(phases[p].FirstGate + phases[p].GateCount - 1) * _h) + (panel * panels.UnitsPerPanel);
-                    var apart = step.PreActivations + (phases[p].GateCount * step.Units);
-                    FillRows<S, V>(apart, rows, lastBias, step.Units);
-                    problem.K = _h;
-                    problem.A = operand;
-                    problem.ARow = _h;
-                    problem.B = panels.Weights(panel);
-                    problem.C += step.Units;
-                    problem.Start = TileStart.Destination;
+                    FillRows<S, V>(step.PreActivations + (phases[p].GateCount * step.Units), rows, weights.ApartBias + unit, step.Units);
+                    product.K = 0;
+                    product.C += step.Units;
+                    product.Start = TileStart.Destination;
                 }
 
-                if (_inputPanels[p] is null || recurs)
-                    Gemm.Multiply<S, V>(problem);
+                if (weights.Inputs is null || recurs)
+                {
+                    product.K2 = recurs ? _h : 0;
+                    product.A2 = operand;
+                    product.A2Row = _h;
+                    product.B = panels.Weights(panel);
+                    product.Bias = panels.Bias(panel);
+                    Gemm.Multiply<S, V>(product);
+                }
+
                 _cell.Forward<S, V>(step, p);
             }
         }
@@ -375,7 +351,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             K = _width,
             A = step.Gates,
             ARow = _width,
-            B = _weightIhBack.Pointer,
+            B = _weightIhBack!.Pointer,
             C = InputGradient + RowOffset(t, b, Layer.InputSize),
             CRow = Layer.InputSize,
         });
@@ -396,7 +372,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             var row = RowOf(product);
             columns[0] = new TallColumns
             {
-                Source = product.Operand == ProductOperand.PreviousHidden ? Hidden(-1) : At(_saved),
+                Source = product.Operand == ProductOperand.PreviousHidden ? _hidden.At(-1, 0) : Saved(0, 0),
                 SourceRow = _h,
                 Width = _h,
                 Destination = Gradient(_layer.WeightHh) + (row * _h),
@@ -412,7 +388,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 DestinationRow = Layer.InputSize,
             };
             columns[3] = new TallColumns { Source = one, Width = 1, Destination = Gradient(_layer.BiasIh) + row, DestinationRow = 1 };
-            var gradient = GradientOf(product, Gates, At(_saved));
+            var gradient = GradientOf(product, Gates(0, 0), Saved(0, 0));
             if (product.Gradient == ProductGradient.Gates)
             {
                 Accumulate<S, V>(gradient, start, end, columns, scratch);
@@ -420,7 +396,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             else
             {
                 Accumulate<S, V>(gradient, start, end, columns[..2], scratch);
-                TallProduct.Accumulate<S, V>(Steps * Batch, Gates + row, _width, start, end, columns[2..], scratch);
+                TallProduct.Accumulate<S, V>(Steps * Batch, Gates(0, 0) + row, _width, start, end, columns[2..], scratch);
             }
         }
 
@@ -436,6 +412,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     CellStep Step(int t, int b, int rows, int unit, int units)
     {
         var state = ((nint)b * _h) + unit;
+        float* gates = Gates(t, b), saved = Saved(t, b), peephole = _weights.Peephole;
         return new()
         {
             Rows = rows,
@@ -443,13 +420,13 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             H = _h,
             PreActivations = At(_preActivations) + ((nint)b * PreActivationRow),
             PreActivationRow = PreActivationRow,
-            Gates = Gates + RowOffset(t, b, _width) + unit,
-            HPrev = Hidden(t - 1) + state,
-            H1 = Hidden(t) + state,
-            CPrev = CellState(t - 1) + state,
-            C1 = CellState(t) + state,
-            Saved = At(_saved) + RowOffset(t, b, _h) + unit,
-            Peephole = _layer.WeightPeephole is { } peephole ? Value(peephole) + unit : null,
+            Gates = gates == null ? null : gates + unit,
+            HPrev = _hidden.At(t - 1, b) + unit,
+            H1 = _hidden.At(t, b) + unit,
+            CPrev = CellState(t - 1, b) + unit,
+            C1 = CellState(t, b) + unit,
+            Saved = saved == null ? null : saved + unit,
+            Peephole = peephole + unit,
             DY = t < FirstGradientStep ? At(_zeros) + state : At(_dY) + RowOffset(t, b, _h) + unit,
             DH = At(_dH) + state,
             DC = At(_dC) + state,
@@ -488,8 +465,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             for (var j = 0; j < _h; j += S.Count)
             {
                 var n = _h - j;
-                var dGate = Gates + (nint)gate * _h + j;
-                var c = CellState(current ? 0 : -1) + j;
+                var dGate = Gates(0, 0) + (nint)gate * _h + j;
+                var c = CellState(current ? 0 : -1, 0) + j;
                 var sum = Lanes<S, V>.Load(dPeephole + (block * _h) + j, n);
                 for (nint row = 0; row < rows; row++)
                 {

@@ -16,12 +16,16 @@ public static class Forecaster
         ArgumentNullException.ThrowIfNull(model);
         ArgumentOutOfRangeException.ThrowIfLessThan(horizon, 1);
         var steps = HistorySteps(model, history);
-        var unrolled = model.Unroll(steps + horizon - 1, 1);
-        history.CopyTo(unrolled.Input);
-        var feedback = new byte[unrolled.Steps];
-        feedback.AsSpan(steps).Fill(1);
-        unrolled.Forward(feedback: feedback);
-        return unrolled.Output[((steps - 1) * model.OutputSize)..].ToArray();
+        if (model.OutputSize != model.InputSize || !model.HasOutputAtEveryStep)
+            throw new ArgumentException($"Expected a model with an output at every step and as many outputs as inputs; it has {model.InputSize} inputs and {model.OutputSize} outputs.", nameof(model));
+        var features = model.InputSize;
+        var stream = model.CreateStream();
+        var forecast = new float[horizon * features];
+        for (var t = 0; t < steps; t++)
+            stream.Step(history.Slice(t * features, features), forecast.AsSpan(0, features));
+        for (var k = 1; k < horizon; k++)
+            stream.Step(forecast.AsSpan((k - 1) * features, features), forecast.AsSpan(k * features, features));
+        return forecast;
     }
 
     /// <summary>
@@ -46,14 +50,13 @@ public static class Forecaster
             throw new ArgumentException($"Expected a history of at least {window} steps, got {steps}.", nameof(history));
 
         var features = model.InputSize;
-        var unrolled = model.Unroll(window, 1);
+        var predictor = model.CreatePredictor(window, 1);
         var values = new float[(window + horizon) * features];
         history[((steps - window) * features)..].CopyTo(values);
         for (var step = 0; step < horizon; step++)
         {
-            values.AsSpan(step * features, window * features).CopyTo(unrolled.Input);
-            unrolled.Forward();
-            unrolled.Output.CopyTo(values.AsSpan((window + step) * features));
+            predictor.Predict(
+                values.AsSpan(step * features, window * features), window, 1, values.AsSpan((window + step) * features, features));
         }
 
         return values[(window * features)..];

@@ -54,6 +54,28 @@ public sealed class ModelState
         }
     }
 
+    /// <exception cref="ArgumentException">The state is of another model's shapes, or has too few rows.</exception>
+    internal void CheckFits(SequenceModel model, int rows, string name)
+    {
+        if (BatchSize < rows)
+            throw new ArgumentException($"Expected a state of at least {rows} rows, got {BatchSize}.", name);
+        var layer = 0;
+        for (var index = 0; index < model.Layers.Count; index++)
+        {
+            if (model.Layers[index] is not RecurrentLayer recurrent)
+                continue;
+            if (layer >= LayerCount || Hidden(layer).Length != recurrent.OutputSize * BatchSize || Cell(layer).IsEmpty == recurrent.HasCellState)
+                throw Foreign();
+            layer++;
+        }
+
+        if (layer != LayerCount)
+            throw Foreign();
+
+        ArgumentException Foreign() =>
+            new("Expected a state of this model's recurrent layers, got one of another model; make it with CreateState.", name);
+    }
+
     sealed class LayerState(RecurrentLayer layer, int batchSize)
     {
         public float[] Hidden { get; } = new float[checked(batchSize * layer.OutputSize)];

@@ -65,6 +65,16 @@ public sealed class SequenceModel
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or the activations do not fit one array.</exception>
     public UnrolledModel Unroll(int maxSteps, int maxBatch) => new(this, maxSteps, maxBatch);
 
+    /// <summary>Prepares to compute outputs of whole batches of up to <paramref name="maxSteps"/> steps and <paramref name="maxBatch"/> rows.</summary>
+    /// <remarks>The predictor takes the parameters as they are now (see <see cref="Predictor.Refresh"/>).</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or the activations do not fit one array.</exception>
+    public Predictor CreatePredictor(int maxSteps, int maxBatch) => new(this, new InferenceWeights(this), maxSteps, maxBatch);
+
+    /// <summary>Prepares to read <paramref name="batchSize"/> sequences step by step, from a state of 0.</summary>
+    /// <remarks>The stream takes the parameters as they are now (see <see cref="StreamingModel.Refresh"/>).</remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The batch size is below 1.</exception>
+    public StreamingModel CreateStream(int batchSize = 1) => new(this, new InferenceWeights(this), batchSize);
+
     /// <summary>A state of <paramref name="batchSize"/> rows, all zero.</summary>
     public ModelState CreateState(int batchSize) => new(this, batchSize);
 

@@ -15,16 +15,15 @@ namespace Unroll.Models;
 /// </remarks>
 public sealed unsafe class UnrolledModel
 {
-    // Below this many multiply-adds a pass is over before a second thread has woken.
-    const long SmallestParallelFlops = 2_000_000;
-
     readonly UnrolledLayer[] _layers;
     readonly UnrolledRecurrent[] _recurrent;
     readonly UnrollContext _context;
+    readonly PackedWeights?[] _weights;
     readonly Arena.Region _input, _inputGradient;
     readonly byte[] _feedback;
     readonly long _flopsPerStep;
-    readonly Job _forwardJob, _backwardJob, _gradientJob;
+    readonly RowJob _forwardJob, _backwardJob;
+    readonly GradientJob _gradientJob;
     bool _closedLoop;
     bool _forwardDone;
 
@@ -36,13 +35,14 @@ public sealed unsafe class UnrolledModel
         MaxSteps = maxSteps;
         MaxBatch = maxBatch;
         _context = new UnrollContext(model.Engine, model.Parameters);
+        _weights = [.. model.Layers.Select(layer => layer.CreateWeights(model.Engine))];
         var inputLength = (long)maxSteps * maxBatch * model.InputSize;
         _input = _context.Arena.Reserve(inputLength);
         _inputGradient = _context.Arena.Reserve(inputLength);
         _layers = new UnrolledLayer[model.Layers.Count];
         for (int index = 0, steps = maxSteps; index < _layers.Length; index++)
         {
-            _layers[index] = model.Layers[index].Unroll(_context, steps, maxBatch);
+            _layers[index] = model.Layers[index].Unroll(_context, _weights[index], Keep.Everything, steps, maxBatch);
             if (_layers[index] is UnrolledLastStep last)
             {
                 last.Below = index > 0 ? _layers[index - 1] as UnrolledRecurrent : null;
@@ -57,9 +57,9 @@ public sealed unsafe class UnrolledModel
         InitialStateGradient = model.CreateState(maxBatch);
         FinalStateGradient = model.CreateState(maxBatch);
         _flopsPerStep = _layers.Sum(layer => layer.FlopsPerStep);
-        _forwardJob = new Job(ByRows(this, ForwardRows));
-        _backwardJob = new Job(ByRows(this, BackwardRows));
-        _gradientJob = new Job(AccumulateGradients);
+        _forwardJob = new RowJob(ForwardRows);
+        _backwardJob = new RowJob(BackwardRows);
+        _gradientJob = new GradientJob(this);
         Resize(maxSteps, maxBatch);
     }
 
@@ -109,8 +109,8 @@ public sealed unsafe class UnrolledModel
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1 or above its maximum.</exception>
     public void Resize(int steps, int batchSize)
     {
-        CheckSize(steps, MaxSteps, nameof(steps));
-        CheckSize(batchSize, MaxBatch, nameof(batchSize));
+        Sizes.Check(steps, MaxSteps, nameof(steps));
+        Sizes.Check(batchSize, MaxBatch, nameof(batchSize));
         Steps = steps;
         BatchSize = batchSize;
         _forwardDone = false;
@@ -138,16 +138,20 @@ public sealed unsafe class UnrolledModel
     {
         TakeFeedback(feedback);
         for (var index = 0; index < _layers.Length; index++)
+        {
+            _weights[index]?.Pack(Model.Engine, Model.Parameters);
             _layers[index].PrepareForward(training, noise ^ ((ulong)index << 56));
+        }
+
         for (var index = 0; index < _recurrent.Length; index++)
         {
             var layer = _recurrent[index];
-            CopyRows(InitialState.Hidden(index), layer.InitialHidden, layer);
-            CopyRows(InitialState.Cell(index), layer.InitialCell, layer);
+            CopyRows(InitialState.Hidden(index), layer.HiddenAt(-1), layer);
+            CopyRows(InitialState.Cell(index), layer.CellAt(-1), layer);
             layer.StartsAtZero = !InitialState.Hidden(index)[..(BatchSize * layer.Layer.OutputSize)].ContainsAnyExcept(0f);
         }
 
-        Run(_forwardJob);
+        _forwardJob.Run(Model.Engine, BatchSize, _flopsPerStep * Steps * BatchSize);
         _forwardDone = true;
         GC.KeepAlive(this);
     }
@@ -181,8 +185,9 @@ public sealed unsafe class UnrolledModel
             layer.WantsInitialGradient = initialStateGradient;
         }
 
-        Run(_backwardJob);
-        Run(_gradientJob);
+        var flops = _flopsPerStep * Steps * BatchSize;
+        _backwardJob.Run(Model.Engine, BatchSize, flops);
+        Model.Engine.Team.Run(_gradientJob, RowJob.Workers(Model.Engine, flops));
         for (var index = 0; initialStateGradient && index < _recurrent.Length; index++)
         {
             var layer = _recurrent[index];
@@ -203,8 +208,8 @@ public sealed unsafe class UnrolledModel
         for (var index = 0; index < _recurrent.Length; index++)
         {
             var layer = _recurrent[index];
-            CopyRows(layer.FinalHidden, destination.Hidden(index), layer);
-            CopyRows(layer.FinalCell, destination.Cell(index), layer);
+            CopyRows(layer.HiddenAt(layer.Steps - 1), destination.Hidden(index), layer);
+            CopyRows(layer.CellAt(layer.Steps - 1), destination.Cell(index), layer);
         }
 
         GC.KeepAlive(this);
@@ -241,12 +246,6 @@ public sealed unsafe class UnrolledModel
         }
 
         feedback.CopyTo(_feedback);
-    }
-
-    void Run(Job job)
-    {
-        var workers = _flopsPerStep * Steps * BatchSize < SmallestParallelFlops ? 1 : Model.Engine.Threads;
-        Model.Engine.Team.Run(job, workers);
     }
 
     void ForwardRows(int b0, int b1)
@@ -311,29 +310,13 @@ public sealed unsafe class UnrolledModel
         }
     }
 
-    void AccumulateGradients(int worker, int workers)
+    /// <summary>The weight gradients, split by their own rows.</summary>
+    sealed class GradientJob(UnrolledModel model) : ParallelJob
     {
-        foreach (var layer in _layers)
-            layer.AccumulateGradients(worker, workers);
+        public override void Execute(int worker, int workers)
+        {
+            foreach (var layer in model._layers)
+                layer.AccumulateGradients(worker, workers);
+        }
     }
-
-    static void CheckSize(int value, int maximum, string name)
-    {
-        if (value < 1 || value > maximum)
-            throw new ArgumentOutOfRangeException(name, value, $"Expected 1 to {maximum}, the size this model was unrolled for.");
-    }
-
-    /// <summary>One phase of a pass.</summary>
-    sealed class Job(Action<int, int> share) : ParallelJob
-    {
-        public override void Execute(int worker, int workers) => share(worker, workers);
-    }
-
-    /// <summary>A phase split by rows.</summary>
-    static Action<int, int> ByRows(UnrolledModel model, Action<int, int> rows) => (worker, workers) =>
-    {
-        var (start, end) = ParallelJob.Share(model.BatchSize, worker, workers);
-        if (start < end)
-            rows(start, end);
-    };
 }

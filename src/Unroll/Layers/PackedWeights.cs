@@ -1,0 +1,100 @@
+using Unroll.Numerics;
+
+namespace Unroll.Layers;
+
+/// <summary>
+/// A layer's weights as its forward pass reads them: packed for the matrix product, a snapshot of the parameters. Passes
+/// that do not change them may share one.
+/// </summary>
+abstract class PackedWeights
+{
+    /// <summary>Takes the present parameters.</summary>
+    public abstract void Pack(Engine engine, ParameterSet parameters);
+}
+
+/// <summary>The weights of a recurrent layer, phase by phase.</summary>
+sealed unsafe class RecurrentWeights<TCell> : PackedWeights
+    where TCell : struct, ICell
+{
+    readonly Recurrent<TCell> _layer;
+    readonly Phase[] _phases;
+    readonly AlignedBuffer _peephole;
+
+    public RecurrentWeights(Recurrent<TCell> layer, KernelKind kernel)
+    {
+        _layer = layer;
+        _peephole = new AlignedBuffer(layer.WeightPeephole?.Length ?? 0);
+        var phases = layer.Cell.Phases;
+        _phases = new Phase[phases.Length];
+        for (var p = 0; p < phases.Length; p++)
+            _phases[p] = new Phase(phases[p], kernel, layer.InputSize, layer.OutputSize);
+    }
+
+    /// <summary>p [P·H], or nothing.</summary>
+    public float* Peephole => _peephole.Pointer;
+
+    public Phase Of(int phase) => _phases[phase];
+
+    public override void Pack(Engine engine, ParameterSet parameters)
+    {
+        float* weightIh = parameters.ValuePointer(_layer.WeightIh), weightHh = parameters.ValuePointer(_layer.WeightHh);
+        float* biasIh = parameters.ValuePointer(_layer.BiasIh), biasHh = parameters.ValuePointer(_layer.BiasHh);
+        foreach (var phase in _phases)
+            phase.Pack(weightIh, weightHh, biasIh, biasHh);
+        if (_layer.WeightPeephole is { } peephole)
+            parameters.ValuesOf(peephole).CopyTo(_peephole.Span);
+    }
+
+    /// <summary>
+    /// [W_ih | W_hh] of one phase with the sum of both biases. Where the last gate's products stay apart, W_ih alone in
+    /// <see cref="Inputs"/>, that gate first, and W_hh in <see cref="Panels"/>, that gate last, its b_hh in
+    /// <see cref="ApartBias"/>.
+    /// </summary>
+    public sealed class Phase
+    {
+        readonly int _inputSize, _hiddenSize, _apart;
+        readonly AlignedBuffer _apartBias;
+
+        public Phase(ForwardPhase phase, KernelKind kernel, int inputSize, int hiddenSize)
+        {
+            (_inputSize, _hiddenSize) = (inputSize, hiddenSize);
+            int[] gates = [.. Enumerable.Range(phase.FirstGate, phase.GateCount)];
+            _apart = phase.LastApart ? gates[^1] : -1;
+            Inputs = phase.LastApart ? new GatePanels(kernel, hiddenSize, inputSize, [gates[^1], .. gates[..^1]]) : null;
+            Panels = new GatePanels(kernel, hiddenSize, (phase.LastApart ? 0 : inputSize) + hiddenSize, gates);
+            _apartBias = new AlignedBuffer(phase.LastApart ? hiddenSize : 0);
+        }
+
+        public GatePanels Panels { get; }
+
+        public GatePanels? Inputs { get; }
+
+        public float* ApartBias => _apartBias.Pointer;
+
+        public void Pack(float* weightIh, float* weightHh, float* biasIh, float* biasHh)
+        {
+            (Inputs ?? Panels).Pack(weightIh, _inputSize, 0);
+            (Inputs ?? Panels).PackBias(biasIh, biasHh, except: _apart);
+            Panels.Pack(weightHh, _hiddenSize, Inputs is null ? _inputSize : 0);
+            if (Inputs is not null)
+                new ReadOnlySpan<float>(biasHh + ((nint)_apart * _hiddenSize), _hiddenSize).CopyTo(_apartBias.Span);
+        }
+    }
+}
+
+/// <summary>The weights of a linear layer.</summary>
+sealed unsafe class LinearWeights(Linear layer) : PackedWeights
+{
+    readonly PackedMatrix _weight = new(layer.InputSize, layer.OutputSize);
+    readonly AlignedBuffer _bias = new(layer.OutputSize);
+
+    public float* Weight => _weight.Pointer;
+
+    public float* Bias => _bias.Pointer;
+
+    public override void Pack(Engine engine, ParameterSet parameters)
+    {
+        _weight.Pack(engine.Kernel, parameters.ValuePointer(layer.Weight), transposed: true);
+        parameters.ValuesOf(layer.Bias).CopyTo(_bias.Span);
+    }
+}

@@ -1,0 +1,205 @@
+using Unroll.Layers;
+using Unroll.Numerics;
+
+namespace Unroll.Models;
+
+/// <summary>A model's weights as a forward pass reads them, packed once and shared by whoever predicts with them.</summary>
+sealed class InferenceWeights
+{
+    readonly SequenceModel _model;
+    readonly PackedWeights?[] _layers;
+
+    public InferenceWeights(SequenceModel model)
+    {
+        _model = model;
+        _layers = [.. model.Layers.Select(layer => layer.CreateWeights(model.Engine))];
+        Refresh();
+    }
+
+    public PackedWeights? this[int layer] => _layers[layer];
+
+    /// <summary>Takes the model's present parameters.</summary>
+    public void Refresh()
+    {
+        foreach (var layer in _layers)
+            layer?.Pack(_model.Engine, _model.Parameters);
+    }
+}
+
+/// <summary>A model's layers without what only training needs: dropout, gates and gradients.</summary>
+sealed unsafe class InferencePass
+{
+    readonly SequenceModel _model;
+    readonly UnrollContext _context;
+    readonly UnrolledLayer[] _layers;
+    readonly UnrolledRecurrent[] _recurrent;
+    readonly Arena.Region _input;
+    readonly RowJob _job;
+    readonly bool _stream;
+    readonly long _flopsPerStep;
+    int _first, _end, _t0, _t1;
+
+    /// <param name="model">The model.</param>
+    /// <param name="weights">Its packed weights.</param>
+    /// <param name="stream">Whether steps 0 and 1 take turns for ever; otherwise a pass starts anew at step 0.</param>
+    /// <param name="maxSteps">The most steps.</param>
+    /// <param name="maxBatch">The most rows.</param>
+    public InferencePass(SequenceModel model, InferenceWeights weights, bool stream, int maxSteps, int maxBatch)
+    {
+        (_model, _stream) = (model, stream);
+        _context = new UnrollContext(model.Engine, model.Parameters);
+        _input = _context.Arena.Reserve((long)maxSteps * maxBatch * model.InputSize);
+        var plan = Plan(model, stream);
+        var widest = plan.Where(layer => layer.Keep == Keep.Outputs).Select(layer => layer.Layer.OutputSize).DefaultIfEmpty(0).Max();
+        if (!stream)
+            _context.ShareOutputs((maxSteps + 1L) * maxBatch * widest);
+
+        var steps = maxSteps;
+        var layers = new List<UnrolledLayer>();
+        foreach (var (layer, index, keep) in plan)
+        {
+            layers.Add(layer.Unroll(_context, weights[index], keep, steps, maxBatch));
+            if (layer is LastStep || keep == Keep.LastOutput)
+                steps = 1;
+        }
+
+        _layers = [.. layers];
+        _recurrent = [.. layers.OfType<UnrolledRecurrent>()];
+        _flopsPerStep = layers.Sum(layer => layer.FlopsPerStep);
+        _job = new RowJob(Rows);
+        _context.Commit();
+    }
+
+    /// <summary>T of the pass.</summary>
+    public int Steps { get; private set; }
+
+    /// <summary>B of the pass.</summary>
+    public int BatchSize { get; private set; }
+
+    /// <summary>The steps of the output.</summary>
+    public int OutputSteps => _layers[^1].OutputSteps;
+
+    /// <summary>Bytes of all activations.</summary>
+    public long Bytes => _context.Arena.Bytes;
+
+    /// <summary>The layers that compute, and what each keeps.</summary>
+    /// <remarks>
+    /// The recurrent layer before a last step keeps its last output only, and the last step has nothing left to do; in a
+    /// stream every step is the last one so far.
+    /// </remarks>
+    static List<(Layer Layer, int Index, Keep Keep)> Plan(SequenceModel model, bool stream)
+    {
+        var plan = new List<(Layer, int, Keep)>();
+        for (var index = 0; index < model.Layers.Count; index++)
+        {
+            var layer = model.Layers[index];
+            if (layer is Dropout)
+                continue;
+            if (stream)
+            {
+                if (layer is not LastStep)
+                    plan.Add((layer, index, Keep.TwoSteps));
+            }
+            else if (layer is LastStep && plan is [.., (RecurrentLayer below, var belowIndex, _)])
+            {
+                plan[^1] = (below, belowIndex, Keep.LastOutput);
+            }
+            else
+            {
+                plan.Add((layer, index, Keep.Outputs));
+            }
+        }
+
+        return plan;
+    }
+
+    /// <summary>x of step <paramref name="t"/> [B, I] and those that follow.</summary>
+    public Span<float> Input(int t) =>
+        _context.Arena.Span(_input).Slice(t * BatchSize * _model.InputSize, (Steps - t) * BatchSize * _model.InputSize);
+
+    /// <summary>y of step <paramref name="t"/> [B, O] and those that follow.</summary>
+    public ReadOnlySpan<float> Output(int t) => _layers.Length == 0
+        ? Input(t)
+        : _context.Arena.Span(_layers[^1].Output + ((nint)t * BatchSize * _model.OutputSize), (OutputSteps - t) * BatchSize * _model.OutputSize);
+
+    /// <summary>Takes the sizes of the passes that follow.</summary>
+    public void Resize(int steps, int batch)
+    {
+        (Steps, BatchSize) = (steps, batch);
+        var input = _context.Arena.Pointer(_input);
+        foreach (var layer in _layers)
+        {
+            layer.Resize(steps, batch, input);
+            input = layer.Output;
+            steps = layer.OutputSteps;
+        }
+    }
+
+    /// <summary>The state before step <paramref name="t"/>, from <paramref name="state"/> or all 0.</summary>
+    public void SetState(int t, ModelState? state)
+    {
+        for (var index = 0; index < _recurrent.Length; index++)
+        {
+            var layer = _recurrent[index];
+            var length = BatchSize * layer.Layer.OutputSize;
+            Copy(state is null ? default : state.Hidden(index)[..length], layer.HiddenAt(t - 1), length);
+            if (layer.CellAt(t - 1) != null)
+                Copy(state is null ? default : state.Cell(index)[..length], layer.CellAt(t - 1), length);
+            layer.StartsAtZero = !_stream && (state is null || !state.Hidden(index)[..length].ContainsAnyExcept(0f));
+        }
+
+        static void Copy(ReadOnlySpan<float> source, float* destination, int length)
+        {
+            var target = new Span<float>(destination, length);
+            if (source.IsEmpty)
+                target.Clear();
+            else
+                source.CopyTo(target);
+        }
+    }
+
+    /// <summary>Copies the state before step <paramref name="t"/>.</summary>
+    public void CopyState(int t, ModelState destination)
+    {
+        for (var index = 0; index < _recurrent.Length; index++)
+        {
+            var layer = _recurrent[index];
+            var length = BatchSize * layer.Layer.OutputSize;
+            new ReadOnlySpan<float>(layer.HiddenAt(t - 1), length).CopyTo(destination.Hidden(index));
+            if (layer.CellAt(t - 1) != null)
+                new ReadOnlySpan<float>(layer.CellAt(t - 1), length).CopyTo(destination.Cell(index));
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Computes steps [t0, t1).</summary>
+    public void Forward(int t0, int t1)
+    {
+        (_t0, _t1) = (t0, t1);
+        var flops = _flopsPerStep * (t1 - t0) * BatchSize;
+        if (_stream)
+        {
+            (_first, _end) = (0, _layers.Length);
+            _job.Run(_model.Engine, BatchSize, flops);
+        }
+        else
+        {
+            // Layers share the memory of their outputs: no thread may be a layer ahead.
+            for (var index = 0; index < _layers.Length; index++)
+            {
+                (_first, _end) = (index, index + 1);
+                _t1 = Math.Min(_t1, _layers[index].Steps);
+                _job.Run(_model.Engine, BatchSize, flops);
+            }
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    void Rows(int b0, int b1)
+    {
+        for (var index = _first; index < _end; index++)
+            _layers[index].Forward(_t0, _t1, b0, b1);
+    }
+}
