@@ -126,54 +126,54 @@ static unsafe class GemmTile
         {
             for (; k > 0; k--)
             {
-                    var a0 = S.Broadcast(a[0]);
-                    var a1 = R.Value > 1 ? S.Broadcast(a[row1]) : a0;
-                    var a2 = R.Value > 2 ? S.Broadcast(a[row2]) : a0;
-                    var a3 = R.Value > 3 ? S.Broadcast(a[row3]) : a0;
-                    var a4 = R.Value > 4 ? S.Broadcast(a[row4]) : a0;
-                    var a5 = R.Value > 5 ? S.Broadcast(a[row5]) : a0;
-                    var b0 = S.Load(b);
-                    c00 = S.Fma(a0, b0, c00);
-                    if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
-                    if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
-                    if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
-                    if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
-                    if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
+                var a0 = S.Broadcast(a[0]);
+                var a1 = R.Value > 1 ? S.Broadcast(a[row1]) : a0;
+                var a2 = R.Value > 2 ? S.Broadcast(a[row2]) : a0;
+                var a3 = R.Value > 3 ? S.Broadcast(a[row3]) : a0;
+                var a4 = R.Value > 4 ? S.Broadcast(a[row4]) : a0;
+                var a5 = R.Value > 5 ? S.Broadcast(a[row5]) : a0;
+                var b0 = S.Load(b);
+                c00 = S.Fma(a0, b0, c00);
+                if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
+                if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
+                if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
+                if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
+                if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
 
-                    if (C.Value > 1)
-                    {
-                        var b1 = S.Load(b + (1 * S.Count));
-                        c01 = S.Fma(a0, b1, c01);
-                        if (R.Value > 1) c11 = S.Fma(a1, b1, c11);
-                        if (R.Value > 2) c21 = S.Fma(a2, b1, c21);
-                        if (R.Value > 3) c31 = S.Fma(a3, b1, c31);
-                        if (R.Value > 4) c41 = S.Fma(a4, b1, c41);
-                        if (R.Value > 5) c51 = S.Fma(a5, b1, c51);
-                    }
+                if (C.Value > 1)
+                {
+                    var b1 = S.Load(b + (1 * S.Count));
+                    c01 = S.Fma(a0, b1, c01);
+                    if (R.Value > 1) c11 = S.Fma(a1, b1, c11);
+                    if (R.Value > 2) c21 = S.Fma(a2, b1, c21);
+                    if (R.Value > 3) c31 = S.Fma(a3, b1, c31);
+                    if (R.Value > 4) c41 = S.Fma(a4, b1, c41);
+                    if (R.Value > 5) c51 = S.Fma(a5, b1, c51);
+                }
 
-                    if (C.Value > 2)
-                    {
-                        var b2 = S.Load(b + (2 * S.Count));
-                        c02 = S.Fma(a0, b2, c02);
-                        if (R.Value > 1) c12 = S.Fma(a1, b2, c12);
-                        if (R.Value > 2) c22 = S.Fma(a2, b2, c22);
-                        if (R.Value > 3) c32 = S.Fma(a3, b2, c32);
-                        if (R.Value > 4) c42 = S.Fma(a4, b2, c42);
-                        if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
-                    }
+                if (C.Value > 2)
+                {
+                    var b2 = S.Load(b + (2 * S.Count));
+                    c02 = S.Fma(a0, b2, c02);
+                    if (R.Value > 1) c12 = S.Fma(a1, b2, c12);
+                    if (R.Value > 2) c22 = S.Fma(a2, b2, c22);
+                    if (R.Value > 3) c32 = S.Fma(a3, b2, c32);
+                    if (R.Value > 4) c42 = S.Fma(a4, b2, c42);
+                    if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
+                }
 
-                    if (C.Value > 3)
-                    {
-                        var b3 = S.Load(b + (3 * S.Count));
-                        c03 = S.Fma(a0, b3, c03);
-                        if (R.Value > 1) c13 = S.Fma(a1, b3, c13);
-                        if (R.Value > 2) c23 = S.Fma(a2, b3, c23);
-                        if (R.Value > 3) c33 = S.Fma(a3, b3, c33);
-                        if (R.Value > 4) c43 = S.Fma(a4, b3, c43);
-                        if (R.Value > 5) c53 = S.Fma(a5, b3, c53);
-                    }
+                if (C.Value > 3)
+                {
+                    var b3 = S.Load(b + (3 * S.Count));
+                    c03 = S.Fma(a0, b3, c03);
+                    if (R.Value > 1) c13 = S.Fma(a1, b3, c13);
+                    if (R.Value > 2) c23 = S.Fma(a2, b3, c23);
+                    if (R.Value > 3) c33 = S.Fma(a3, b3, c33);
+                    if (R.Value > 4) c43 = S.Fma(a4, b3, c43);
+                    if (R.Value > 5) c53 = S.Fma(a5, b3, c53);
+                }
 
-                    a += step;
+                a += step;
                 b += C.Value * S.Count;
             }
 
