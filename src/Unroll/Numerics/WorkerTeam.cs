@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 
 namespace Unroll.Numerics;
@@ -13,17 +14,24 @@ abstract class ParallelJob
         ((int)((long)count * worker / workers), (int)((long)count * (worker + 1) / workers));
 }
 
-/// <summary>
-/// A fixed set of threads that run one job at a time. Waiting threads spin for a few microseconds, then park, so that a
-/// busy machine is not kept busier.
-/// </summary>
+/// <summary>A fixed set of threads that run one job at a time, each share once.</summary>
+/// <remarks>
+/// A thread begins with its own share, so that it meets the memory it had before, and then takes those that nobody has
+/// begun: on a busy machine a thread that gets no processor holds up nobody. Waiting threads spin for some microseconds,
+/// then offer their processor to others, then park.
+/// </remarks>
 sealed class WorkerTeam : IDisposable
 {
-    const int Spins = 2000;
+    // The serial parts between the phases of a training step take some microseconds; waking a parked thread takes about 50.
+    static readonly long s_spinTicks = Stopwatch.Frequency / 1_000_000 * 20;
+    static readonly long s_yieldTicks = Stopwatch.Frequency / 1_000_000 * 200;
 
     readonly object _gate = new();
     readonly object _caller = new();
     readonly int _size;
+
+    // Of each share the last epoch whose job has it begun: whoever raises it to the present one owns the share.
+    readonly int[] _begun;
     bool _started;
     ParallelJob? _job;
     int _workers;
@@ -33,9 +41,13 @@ sealed class WorkerTeam : IDisposable
     int _remaining;
     ExceptionDispatchInfo? _failure;
 
-    public WorkerTeam(int size) => _size = size;
+    public WorkerTeam(int size)
+    {
+        _size = size;
+        _begun = new int[size];
+    }
 
-    /// <summary>Runs <paramref name="job"/> on <paramref name="workers"/> threads, the caller being one, and waits.</summary>
+    /// <summary>Runs <paramref name="job"/> in <paramref name="workers"/> shares, the caller taking part, and waits.</summary>
     public void Run(ParallelJob job, int workers)
     {
         workers = Math.Min(workers, _size);
@@ -53,7 +65,10 @@ sealed class WorkerTeam : IDisposable
             _job = job;
             _workers = workers;
             _failure = null;
-            Volatile.Write(ref _remaining, _size - 1);
+            var epoch = _epoch + 1;
+            for (var share = workers; share < _size; share++)
+                Volatile.Write(ref _begun[share], epoch);
+            Volatile.Write(ref _remaining, workers);
             Interlocked.Increment(ref _epoch); // a full fence: a worker either sees it or is seen parked
             if (Volatile.Read(ref _parked) > 0)
             {
@@ -61,8 +76,8 @@ sealed class WorkerTeam : IDisposable
                     Monitor.PulseAll(_gate);
             }
 
-            ExecuteShare(0);
-            WaitForTeam();
+            ExecuteShares(0, epoch);
+            WaitForShares();
             _job = null;
             _failure?.Throw();
         }
@@ -97,40 +112,55 @@ sealed class WorkerTeam : IDisposable
         var seen = 0;
         while (true)
         {
-            WaitForEpochAfter(seen);
+            seen = WaitForEpochAfter(seen);
             if (_stopping)
                 return;
-            seen++;
-            ExecuteShare(worker);
-            if (Interlocked.Decrement(ref _remaining) == 0)
-            {
-                lock (_gate)
-                    Monitor.PulseAll(_gate);
-            }
+            ExecuteShares(worker, seen);
         }
     }
 
-    void ExecuteShare(int worker)
+    /// <summary>Own share first, then those that nobody has begun.</summary>
+    void ExecuteShares(int worker, int epoch)
     {
-        if (worker >= _workers)
-            return;
+        for (var i = 0; i < _size; i++)
+        {
+            var share = worker + i < _size ? worker + i : worker + i - _size;
+
+            // A job ends when all its shares have begun and ended, so an older epoch here means that this job still runs.
+            var begun = Volatile.Read(ref _begun[share]);
+            if (begun - epoch < 0 && Interlocked.CompareExchange(ref _begun[share], epoch, begun) == begun)
+                ExecuteShare(share);
+        }
+    }
+
+    void ExecuteShare(int share)
+    {
         try
         {
-            _job!.Execute(worker, _workers);
+            _job!.Execute(share, _workers);
         }
         catch (Exception exception)
         {
             Interlocked.CompareExchange(ref _failure, ExceptionDispatchInfo.Capture(exception), null);
         }
+
+        if (Interlocked.Decrement(ref _remaining) == 0)
+        {
+            lock (_gate)
+                Monitor.PulseAll(_gate);
+        }
     }
 
-    void WaitForEpochAfter(int seen)
+    int WaitForEpochAfter(int seen)
     {
-        for (var spin = 0; spin < Spins; spin++)
+        var start = Stopwatch.GetTimestamp();
+        while (true)
         {
-            if (_epoch != seen)
-                return;
-            Thread.SpinWait(4);
+            var epoch = _epoch;
+            if (epoch != seen)
+                return epoch;
+            if (!Pause(start))
+                break;
         }
 
         lock (_gate)
@@ -139,22 +169,35 @@ sealed class WorkerTeam : IDisposable
             while (_epoch == seen)
                 Monitor.Wait(_gate);
             Interlocked.Decrement(ref _parked);
+            return _epoch;
         }
     }
 
-    void WaitForTeam()
+    void WaitForShares()
     {
-        for (var spin = 0; spin < Spins; spin++)
+        var start = Stopwatch.GetTimestamp();
+        while (Volatile.Read(ref _remaining) != 0)
         {
-            if (Volatile.Read(ref _remaining) == 0)
-                return;
-            Thread.SpinWait(4);
+            if (Pause(start))
+                continue;
+            lock (_gate)
+            {
+                while (Volatile.Read(ref _remaining) != 0)
+                    Monitor.Wait(_gate);
+            }
         }
+    }
 
-        lock (_gate)
-        {
-            while (Volatile.Read(ref _remaining) != 0)
-                Monitor.Wait(_gate);
-        }
+    /// <summary>Waits a moment; false when it is time to park.</summary>
+    static bool Pause(long start)
+    {
+        var waited = Stopwatch.GetTimestamp() - start;
+        if (waited > s_yieldTicks)
+            return false;
+        if (waited > s_spinTicks)
+            Thread.Yield();
+        else
+            Thread.SpinWait(8);
+        return true;
     }
 }

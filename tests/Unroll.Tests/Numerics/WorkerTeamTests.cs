@@ -22,8 +22,46 @@ public class WorkerTeamTests
         }
 
         Assert.Equal(threads, job.Workers);
-        Assert.Equal(Environment.CurrentManagedThreadId, job.Thread(0)!.ManagedThreadId);
-        Assert.Equal(threads, Enumerable.Range(0, threads).Select(worker => job.Thread(worker)!.ManagedThreadId).Distinct().Count());
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(4)]
+    public void SharesThatMeet_RunOnThreadsOfTheirOwn_TheSameInEveryRun(int threads)
+    {
+        using var engine = new Engine(threads);
+        int[]? first = null;
+        for (var run = 0; run < 100; run++)
+        {
+            var job = new MeetingJob(threads);
+            engine.Team.Run(job, threads);
+            first ??= job.Threads;
+            Assert.Equal(Environment.CurrentManagedThreadId, job.Threads[0]);
+            Assert.Equal(threads, job.Threads.Distinct().Count());
+            Assert.Equal(first, job.Threads);
+        }
+    }
+
+    [Fact]
+    public void ShareThatTakesLong_LeavesTheOthersToOtherThreads()
+    {
+        using var engine = new Engine(8);
+        var threads = new int[8];
+        var done = 0;
+        var job = new ActionJob(worker =>
+        {
+            threads[worker] = Environment.CurrentManagedThreadId;
+            Interlocked.Increment(ref done);
+            while (worker == 0 && Volatile.Read(ref done) < 8)
+                Thread.Yield();
+        });
+        for (var run = 1; run <= 20; run++)
+        {
+            done = 0;
+            engine.Team.Run(job, 8);
+            Assert.Equal(8, done);
+            Assert.Single(threads, threads[0]);
+        }
     }
 
     [Theory]
@@ -159,12 +197,12 @@ public class WorkerTeamTests
     public void Dispose_EndsTheThreads(int pause)
     {
         var engine = new Engine(4);
-        var job = new CountingJob(4);
+        var job = new MeetingJob(4);
         engine.Team.Run(job, 4);
         Thread.Sleep(pause); // spinning or parked
         engine.Dispose();
         for (var worker = 1; worker < 4; worker++)
-            Assert.True(job.Thread(worker)!.Join(TimeSpan.FromSeconds(10)), $"thread {worker} still runs");
+            Assert.True(job.Thread(worker).Join(TimeSpan.FromSeconds(10)), $"thread {worker} still runs");
         engine.Dispose(); // once more does no harm
     }
 
@@ -206,21 +244,36 @@ public class WorkerTeamTests
         public override void Execute(int worker, int workers) => share(worker);
     }
 
+    /// <summary>Shares that wait for each other, so that each needs a thread of its own.</summary>
+    sealed class MeetingJob(int threads) : ParallelJob
+    {
+        readonly Thread[] _threads = new Thread[threads];
+        int _arrived;
+
+        public int[] Threads => [.. _threads.Select(thread => thread.ManagedThreadId)];
+
+        public Thread Thread(int worker) => _threads[worker];
+
+        public override void Execute(int worker, int workers)
+        {
+            _threads[worker] = System.Threading.Thread.CurrentThread;
+            Interlocked.Increment(ref _arrived);
+            while (Volatile.Read(ref _arrived) < workers)
+                System.Threading.Thread.Yield();
+        }
+    }
+
     sealed class CountingJob(int threads) : ParallelJob
     {
         readonly int[] _counts = new int[threads];
-        readonly Thread?[] _threads = new Thread?[threads];
 
         public int Workers { get; private set; }
 
         public int Count(int worker) => _counts[worker];
 
-        public Thread? Thread(int worker) => _threads[worker];
-
         public override void Execute(int worker, int workers)
         {
             Interlocked.Increment(ref _counts[worker]);
-            _threads[worker] = System.Threading.Thread.CurrentThread;
             if (worker == 0)
                 Workers = workers;
         }

@@ -105,11 +105,19 @@ public class AllocationTests
     /// <summary>Reads how much each thread of a team has allocated so far, exactly and whatever other threads do.</summary>
     sealed class AllocationProbe(int threads) : ParallelJob
     {
+        int _arrived;
+
         public long[] Bytes { get; } = new long[threads];
 
         public int[] Threads { get; } = new int[threads];
 
-        public override void Execute(int worker, int workers) =>
+        public override void Execute(int worker, int workers)
+        {
+            // Shares that meet run on a thread each.
+            Interlocked.Increment(ref _arrived);
+            while (Volatile.Read(ref _arrived) < workers)
+                Thread.Yield();
             (Bytes[worker], Threads[worker]) = (GC.GetAllocatedBytesForCurrentThread(), Environment.CurrentManagedThreadId);
+        }
     }
 }
