@@ -143,7 +143,12 @@ abstract unsafe class UnrolledLayer(Layer layer)
     /// </summary>
     public abstract void Backward(int t0, int t1, int b0, int b1);
 
-    /// <summary>Adds one worker's share of ∂loss/∂parameters, after all of Backward.</summary>
+    /// <summary>Makes ready for <see cref="AccumulateGradients"/>, after all of Backward. Runs on one thread.</summary>
+    public virtual void PrepareGradients()
+    {
+    }
+
+    /// <summary>Adds one worker's share of ∂loss/∂parameters.</summary>
     public virtual void AccumulateGradients(int worker, int workers)
     {
     }

@@ -103,6 +103,10 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     readonly PackedMatrix? _weightIhBack;
     readonly PackedMatrix[] _weightHhBack = [];
 
+    // Of each row the first step with a gradient, and the first of all rows: before, it has vanished.
+    readonly int[] _firstSteps = [];
+    int _firstStep;
+
     public UnrolledRecurrent(
         Recurrent<TCell> layer, UnrollContext context, RecurrentWeights<TCell> weights, Keep keep, int maxSteps, int maxBatch)
         : base(layer)
@@ -139,6 +143,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         _dSaved = arena.Reserve((long)maxBatch * _h);
         _zeros = arena.Reserve((long)maxBatch * _h);
         context.ReserveTallScratch(layer.InputSize + _h + 2);
+        _firstSteps = new int[maxBatch];
 
         var products = _cell.Products;
         _weightIhBack = new PackedMatrix(_width, layer.InputSize);
@@ -182,6 +187,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     public override void PrepareBackward()
     {
+        Array.Clear(_firstSteps);
         var kernel = _context.Engine.Kernel;
         if (InputGradient != null)
             _weightIhBack!.Pack(kernel, Value(_layer.WeightIh), transposed: false);
@@ -307,8 +313,50 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var block = BlockOf(b1 - b0, Math.Clamp(BackwardBlockFloats / _width, 66, RowBlock));
         for (var b = b0; b < b1; b += block)
         {
+            var rows = Math.Min(block, b1 - b);
             for (var t = t1 - 1; t >= t0; t--)
-                BackwardStep<S, V>(t, b, Math.Min(block, b1 - b));
+            {
+                BackwardStep<S, V>(t, b, rows);
+                if (t > t0 && t <= FirstGradientStep && HasVanished(b, rows))
+                {
+                    LeaveOut(t0, t, b, rows);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// <summary>Whether nothing is left to carry to the step before.</summary>
+    bool HasVanished(int b, int rows)
+    {
+        var (start, length) = ((nint)b * _h, rows * _h);
+        return !new ReadOnlySpan<float>(At(_dH) + start, length).ContainsAnyExcept(0f)
+            && (!_cell.HasCellState || !new ReadOnlySpan<float>(At(_dC) + start, length).ContainsAnyExcept(0f));
+    }
+
+    /// <summary>Notes that the gradients of steps [t0, t1) are 0, which is the sum they would have come to.</summary>
+    void LeaveOut(int t0, int t1, int b, int rows)
+    {
+        _firstSteps.AsSpan(b, rows).Fill(t1);
+        for (var t = t0; t < t1 && InputGradient != null; t++)
+            new Span<float>(InputGradient + RowOffset(t, b, Layer.InputSize), rows * Layer.InputSize).Clear();
+    }
+
+    public override void PrepareGradients()
+    {
+        // The weight gradients begin at the earliest step that any row has come back to.
+        var firstSteps = _firstSteps.AsSpan(0, Batch);
+        _firstStep = firstSteps[0];
+        foreach (var step in firstSteps)
+            _firstStep = Math.Min(_firstStep, step);
+        for (var b = 0; b < Batch; b++)
+        {
+            for (var t = _firstStep; t < firstSteps[b]; t++)
+            {
+                new Span<float>(Gates(t, b), _width).Clear();
+                if (_saved is not null)
+                    new Span<float>(Saved(t, b), _h).Clear();
+            }
         }
     }
 
@@ -362,17 +410,14 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
-        var scratch = _context.TallScratch(worker);
         var one = _context.One;
         Span<TallColumns> columns = stackalloc TallColumns[4];
         foreach (var product in _cell.Products)
         {
-            var m = product.GateCount * _h;
-            var (start, end) = TallProduct.Share(m, worker, workers);
             var row = RowOf(product);
             columns[0] = new TallColumns
             {
-                Source = product.Operand == ProductOperand.PreviousHidden ? _hidden.At(-1, 0) : Saved(0, 0),
+                Source = product.Operand == ProductOperand.PreviousHidden ? _hidden.At(_firstStep - 1, 0) : Saved(_firstStep, 0),
                 SourceRow = _h,
                 Width = _h,
                 Destination = Gradient(_layer.WeightHh) + (row * _h),
@@ -381,27 +426,52 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             columns[1] = new TallColumns { Source = one, Width = 1, Destination = Gradient(_layer.BiasHh) + row, DestinationRow = 1 };
             columns[2] = new TallColumns
             {
-                Source = Input,
+                Source = Input + RowOffset(_firstStep, 0, Layer.InputSize),
                 SourceRow = Layer.InputSize,
                 Width = Layer.InputSize,
                 Destination = Gradient(_layer.WeightIh) + (row * Layer.InputSize),
                 DestinationRow = Layer.InputSize,
             };
             columns[3] = new TallColumns { Source = one, Width = 1, Destination = Gradient(_layer.BiasIh) + row, DestinationRow = 1 };
-            var gradient = GradientOf(product, Gates(0, 0), Saved(0, 0));
+
+            var gates = new GradientRows { Pointer = Gates(_firstStep, 0) + row, Stride = _width };
+            var range = TallProduct.Share(product.GateCount * _h, worker, workers);
             if (product.Gradient == ProductGradient.Gates)
             {
-                Accumulate<S, V>(gradient, start, end, columns, scratch);
+                Accumulate<S, V>(gates, range, columns, worker, recurrent: true);
             }
             else
             {
-                Accumulate<S, V>(gradient, start, end, columns[..2], scratch);
-                TallProduct.Accumulate<S, V>(Steps * Batch, Gates(0, 0) + row, _width, start, end, columns[2..], scratch);
+                var saved = new GradientRows { Pointer = Saved(_firstStep, 0), Stride = _h };
+                Accumulate<S, V>(saved, range, columns[..2], worker, recurrent: true);
+                Accumulate<S, V>(gates, range, columns[2..], worker, recurrent: false);
             }
         }
 
         if (_layer.WeightPeephole is { } peephole && worker == 0)
             PeepholeGradient<S, V>(Gradient(peephole));
+    }
+
+    /// <summary>
+    /// A tall product over all rows from the first step with a gradient. <paramref name="recurrent"/> columns begin with
+    /// hₜ₋₁ or what comes of it, which are left out of step 0 where they are 0.
+    /// </summary>
+    void Accumulate<S, V>(GradientRows gradient, (int Start, int End) range, Span<TallColumns> columns, int worker, bool recurrent)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var scratch = _context.TallScratch(worker);
+        var count = (Steps - _firstStep) * Batch;
+        if (recurrent && StartsAtZero && _firstStep == 0)
+        {
+            TallProduct.Accumulate<S, V>(Batch, gradient.Pointer, gradient.Stride, range.Start, range.End, columns[1..], scratch);
+            foreach (ref var group in columns)
+                group.Source += Batch * group.SourceRow;
+            gradient.Pointer += (nint)Batch * gradient.Stride;
+            count -= Batch;
+        }
+
+        TallProduct.Accumulate<S, V>(count, gradient.Pointer, gradient.Stride, range.Start, range.End, columns, scratch);
     }
 
     GradientRows GradientOf(RecurrentProduct product, float* gates, float* saved) =>
@@ -436,37 +506,20 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     nint RowOffset(int t, int b, int width) => ((nint)t * Batch + b) * width;
 
-    /// <summary>A tall product whose first columns are hₜ₋₁ or what comes of it: without the first step's rows where those are 0.</summary>
-    void Accumulate<S, V>(GradientRows gradient, int start, int end, Span<TallColumns> columns, float* scratch)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-        var skipped = StartsAtZero ? Batch : 0;
-        if (skipped > 0)
-        {
-            TallProduct.Accumulate<S, V>(skipped, gradient.Pointer, gradient.Stride, start, end, columns[1..], scratch);
-            foreach (ref var group in columns)
-                group.Source += skipped * group.SourceRow;
-        }
-
-        TallProduct.Accumulate<S, V>(
-            (Steps * Batch) - skipped, gradient.Pointer + ((nint)skipped * gradient.Stride), gradient.Stride, start, end, columns, scratch);
-    }
-
     /// <summary>dp[j] += Σ over t and b of dGate[t, b, j]·c[t, b, j], in rising order of t·B + b.</summary>
     void PeepholeGradient<S, V>(float* dPeephole)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var rows = (nint)Steps * Batch;
+        var rows = (nint)(Steps - _firstStep) * Batch;
         for (var block = 0; block < _cell.PeepholeCount; block++)
         {
             var (gate, current) = _cell.Peephole(block);
             for (var j = 0; j < _h; j += S.Count)
             {
                 var n = _h - j;
-                var dGate = Gates(0, 0) + (nint)gate * _h + j;
-                var c = CellState(current ? 0 : -1, 0) + j;
+                var dGate = Gates(_firstStep, 0) + (nint)gate * _h + j;
+                var c = CellState(current ? _firstStep : _firstStep - 1, 0) + j;
                 var sum = Lanes<S, V>.Load(dPeephole + (block * _h) + j, n);
                 for (nint row = 0; row < rows; row++)
                 {

@@ -187,6 +187,8 @@ public sealed unsafe class UnrolledModel
 
         var flops = _flopsPerStep * Steps * BatchSize;
         _backwardJob.Run(Model.Engine, BatchSize, flops);
+        foreach (var layer in _layers)
+            layer.PrepareGradients();
         Model.Engine.Team.Run(_gradientJob, RowJob.Workers(Model.Engine, flops));
         for (var index = 0; initialStateGradient && index < _recurrent.Length; index++)
         {
