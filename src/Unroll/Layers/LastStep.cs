@@ -6,7 +6,7 @@ namespace Unroll.Layers;
 sealed class LastStep(LastStepOptions options, int inputSize) : Layer(options, inputSize, inputSize)
 {
     public override UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch) =>
-        new UnrolledLastStep(this, context, keep, maxBatch);
+        new UnrolledLastStep(this, context, keep, maxBatch) { LastGradientOnly = keep == Keep.EverythingForLastStep };
 }
 
 /// <summary>The last step of each row, and zeros for the gradient of the others.</summary>
@@ -20,7 +20,7 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
     {
         _context = context;
         _y = context.ReserveOutput((long)maxBatch * layer.OutputSize);
-        if (keep == Keep.Everything)
+        if (keep is Keep.Everything or Keep.EverythingForLastStep)
             _dY = context.Arena.Reserve((long)maxBatch * layer.OutputSize);
     }
 
@@ -36,20 +36,21 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
             Rows(Input, Steps - 1, b0, b1).CopyTo(Rows(Output, 0, b0, b1));
     }
 
-    /// <summary>The recurrent layer below, if there is one: it needs no zeros for the other steps.</summary>
-    public UnrolledRecurrent? Below { get; set; }
-
-    public override void PrepareBackward()
-    {
-        if (Below is not null)
-            Below.FirstGradientStep = Steps - 1;
-    }
+    /// <summary>Whether the layer below wants the gradient of the last step alone, [1, B, F].</summary>
+    public bool LastGradientOnly { get; init; }
 
     public override void Backward(int t0, int t1, int b0, int b1)
     {
         if (InputGradient == null)
             return;
-        for (var t = Below is null ? t0 : Math.Max(t0, Steps - 1); t < t1; t++)
+        if (LastGradientOnly)
+        {
+            if (t1 == Steps)
+                Rows(OutputGradient, 0, b0, b1).CopyTo(Rows(InputGradient, 0, b0, b1));
+            return;
+        }
+
+        for (var t = t0; t < t1; t++)
         {
             var rows = Rows(InputGradient, t, b0, b1);
             if (t == Steps - 1)

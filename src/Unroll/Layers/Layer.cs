@@ -24,6 +24,9 @@ enum Keep
     /// <summary>All that a backward pass needs.</summary>
     Everything,
 
+    /// <summary>All that a backward pass needs when the loss sees the last step only.</summary>
+    EverythingForLastStep,
+
     /// <summary>The outputs of all steps.</summary>
     Outputs,
 

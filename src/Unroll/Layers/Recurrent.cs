@@ -10,7 +10,7 @@ abstract class RecurrentLayer(RecurrentOptions options, int inputSize)
 }
 
 /// <summary>A recurrent layer unrolled: where its states and their gradients lie.</summary>
-abstract unsafe class UnrolledRecurrent(Layer layer) : UnrolledLayer(layer)
+abstract unsafe class UnrolledRecurrent(Layer layer, Keep keep) : UnrolledLayer(layer)
 {
     /// <summary>h [B, H] after step <paramref name="t"/>; that of step −1 is the initial state.</summary>
     public abstract float* HiddenAt(int t);
@@ -29,8 +29,11 @@ abstract unsafe class UnrolledRecurrent(Layer layer) : UnrolledLayer(layer)
     /// <summary>Whether ∂loss/∂h0 is wanted.</summary>
     public bool WantsInitialGradient { get; set; }
 
-    /// <summary>The first step whose output gradient is given; that of earlier steps is 0 and not read.</summary>
-    public int FirstGradientStep { get; set; }
+    /// <summary>Whether the output gradient is that of the last step alone, [1, B, H].</summary>
+    public bool GradientAtLastStepOnly { get; } = keep == Keep.EverythingForLastStep;
+
+    /// <summary>The first step whose output gradient is given; that of earlier steps is 0.</summary>
+    protected int FirstGradientStep => GradientAtLastStepOnly ? Steps - 1 : 0;
 }
 
 /// <summary>The parameters of a recurrent layer: W_ih [G·H, I], W_hh [G·H, H], b_ih, b_hh [G·H], p [P·H].</summary>
@@ -109,7 +112,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     public UnrolledRecurrent(
         Recurrent<TCell> layer, UnrollContext context, RecurrentWeights<TCell> weights, Keep keep, int maxSteps, int maxBatch)
-        : base(layer)
+        : base(layer, keep)
     {
         _layer = layer;
         _context = context;
@@ -122,7 +125,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var arena = context.Arena;
         var phases = _cell.Phases.Length;
         _preActivations = arena.Reserve((long)maxBatch * PreActivationRow);
-        if (keep != Keep.Everything)
+        if (keep is not (Keep.Everything or Keep.EverythingForLastStep))
         {
             _hidden = keep == Keep.Outputs
                 ? StepBuffer.InRegion(arena, context.ReserveOutput((maxSteps + 1L) * maxBatch * _h), maxSteps, _h)
@@ -137,7 +140,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         _cellState = _cell.HasCellState ? StepBuffer.ForStates(arena, maxSteps, maxBatch, _h) : null;
         _gates = StepBuffer.ForSteps(arena, maxSteps, maxBatch, _width);
         _saved = _cell.HasSaved ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h) : null;
-        _dY = arena.Reserve((long)maxSteps * maxBatch * _h);
+        _dY = arena.Reserve((GradientAtLastStepOnly ? 1L : maxSteps) * maxBatch * _h);
         _dH = arena.Reserve((long)maxBatch * _h);
         _dC = arena.Reserve(_cell.HasCellState ? (long)maxBatch * _h : 0);
         _dSaved = arena.Reserve((long)maxBatch * _h);
@@ -497,7 +500,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             C1 = CellState(t, b) + unit,
             Saved = saved == null ? null : saved + unit,
             Peephole = peephole + unit,
-            DY = t < FirstGradientStep ? At(_zeros) + state : At(_dY) + RowOffset(t, b, _h) + unit,
+            DY = t < FirstGradientStep ? At(_zeros) + state : At(_dY) + RowOffset(t - FirstGradientStep, b, _h) + unit,
             DH = At(_dH) + state,
             DC = At(_dC) + state,
             DSaved = At(_dSaved) + state,

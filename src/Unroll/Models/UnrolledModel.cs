@@ -42,12 +42,13 @@ public sealed unsafe class UnrolledModel
         _layers = new UnrolledLayer[model.Layers.Count];
         for (int index = 0, steps = maxSteps; index < _layers.Length; index++)
         {
-            _layers[index] = model.Layers[index].Unroll(_context, _weights[index], Keep.Everything, steps, maxBatch);
-            if (_layers[index] is UnrolledLastStep last)
-            {
-                last.Below = index > 0 ? _layers[index - 1] as UnrolledRecurrent : null;
+            // A recurrent layer and the last step after it agree on the gradient of that step alone.
+            bool Is<TLayer>(int at) => at >= 0 && at < _layers.Length && model.Layers[at] is TLayer;
+            var forLastStep = (Is<RecurrentLayer>(index) && Is<LastStep>(index + 1)) || (Is<LastStep>(index) && Is<RecurrentLayer>(index - 1));
+            var keep = forLastStep ? Keep.EverythingForLastStep : Keep.Everything;
+            _layers[index] = model.Layers[index].Unroll(_context, _weights[index], keep, steps, maxBatch);
+            if (model.Layers[index] is LastStep)
                 steps = 1;
-            }
         }
 
         _context.Commit();

@@ -14,6 +14,8 @@ sealed unsafe class AlignedBuffer
     // 4 vectors of 16 lanes: the widest read of an unpacked GEMM operand beyond its last column.
     const int SlackFloats = 64;
 
+    const int PageFloats = 1024; // the smallest page, 4 KiB
+
     readonly float[] _storage;
     readonly int _offset;
 
@@ -31,6 +33,10 @@ sealed unsafe class AlignedBuffer
         var address = (nuint)Unsafe.AsPointer(ref _storage[0]);
         _offset = (int)((64 - (address & 63)) & 63) / sizeof(float);
         Pointer = (float*)Unsafe.AsPointer(ref _storage[_offset]);
+
+        // The system gives a page when it is first written: now, not within a training step.
+        for (nint at = 0; at < Length; at += PageFloats)
+            Volatile.Write(ref Pointer[at], 0f);
     }
 
     /// <summary>Floats in the block.</summary>

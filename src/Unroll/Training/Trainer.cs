@@ -155,6 +155,7 @@ public sealed class Trainer
         readonly TrainingProgress _progress;
         readonly Passes _passes;
         readonly Evaluation? _validation;
+        readonly GradientClipper _clipper;
         int[] _order = [];
         double _lossSum, _normSum, _lastNorm, _rate;
         int _steps;
@@ -165,6 +166,7 @@ public sealed class Trainer
             var batchSize = trainer._options.StepsPerEpoch is null ? Math.Min(trainer._options.BatchSize, source.Count) : trainer._options.BatchSize;
             _passes = new Passes(trainer, source, batchSize);
             _validation = validation is null ? null : new Evaluation(trainer, validation);
+            _clipper = new GradientClipper(trainer.Model);
         }
 
         public void ToEnd(CancellationToken cancellation)
@@ -252,7 +254,7 @@ public sealed class Trainer
             var loss = _passes.Forward(indices, training: true, noise);
             parameters.ZeroGradients();
             _passes.Unrolled.Backward();
-            var norm = options.ClipNorm is { } clip ? GradientNorm.Clip(parameters, clip) : GradientNorm.Of(parameters);
+            var norm = _clipper.Clip(options.ClipNorm);
             if (!double.IsFinite(loss) || !double.IsFinite(norm))
                 throw new TrainingDivergedException(_progress.Epoch, _progress.Step, loss, norm, _lastNorm);
 

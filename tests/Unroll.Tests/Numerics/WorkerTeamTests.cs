@@ -42,28 +42,6 @@ public class WorkerTeamTests
         }
     }
 
-    [Fact]
-    public void ShareThatTakesLong_LeavesTheOthersToOtherThreads()
-    {
-        using var engine = new Engine(8);
-        var threads = new int[8];
-        var done = 0;
-        var job = new ActionJob(worker =>
-        {
-            threads[worker] = Environment.CurrentManagedThreadId;
-            Interlocked.Increment(ref done);
-            while (worker == 0 && Volatile.Read(ref done) < 8)
-                Thread.Yield();
-        });
-        for (var run = 1; run <= 20; run++)
-        {
-            done = 0;
-            engine.Team.Run(job, 8);
-            Assert.Equal(8, done);
-            Assert.Single(threads, threads[0]);
-        }
-    }
-
     [Theory]
     [InlineData(2)]
     [InlineData(4)]

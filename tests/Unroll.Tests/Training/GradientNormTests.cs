@@ -1,5 +1,6 @@
 using Unroll.Layers;
 using Unroll.Models;
+using Unroll.Numerics;
 using Unroll.Tests.Models;
 using Unroll.Training;
 
@@ -98,5 +99,27 @@ public class GradientNormTests
         var model = new SequenceModel(new SequenceModelOptions(count - 1, [new LinearOptions(1)]), Kernels.Engine(Kernels.Chosen));
         new Random(count).NextValues(model.Parameters.Gradients, 2);
         return model.Parameters;
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Clipper_GivesTheSameBits_OnAnyNumberOfThreads(int threads)
+    {
+        using var engine = new Engine(threads);
+        var models = new[] { engine, Kernels.Engine(Kernels.Chosen) }.Select(e => new SequenceModel(new(3, [new LstmOptions(150), new LinearOptions(2)]), e)).ToArray();
+        foreach (var model in models)
+        {
+            var random = new MersenneTwister(4);
+            foreach (ref var gradient in model.Parameters.Gradients)
+                gradient = (float)random.Normal();
+        }
+
+        Assert.True(models[0].Parameters.Count > 5 * GradientClipper.Block);
+        var expected = GradientNorm.Clip(models[1].Parameters, 2);
+        Assert.Equal(expected, new GradientClipper(models[0]).Clip(2));
+        Assert.Equal(models[1].Parameters.Gradients.ToArray(), models[0].Parameters.Gradients.ToArray());
+        Assert.Equal(GradientNorm.Of(models[1].Parameters), new GradientClipper(models[0]).Clip(null));
     }
 }
