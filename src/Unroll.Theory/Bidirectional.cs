@@ -3,10 +3,11 @@ namespace Unroll.Theory;
 /// <summary>Two recurrent layers over the same inputs, one in each direction of time, their outputs side by side.</summary>
 /// <remarks>
 /// <code>
-/// h→_t = cell→(x_t, h→_{t−1}),   t = 0 … T−1
-/// h←_t = cell←(x_t, h←_{t+1}),   t = T−1 … 0
+/// h→_t = cell→(x_t, h→_{t−1}),   t = 0 … n−1
+/// h←_t = cell←(x_t, h←_{t+1}),   t = n−1 … 0
 /// y_t  = (h→_t, h←_t)
 /// </code>
+/// n is the length of the sample, T without lengths: the backward direction starts at each sample's own end.
 /// Shapes: x [T, B, I], y [T, B, H→ + H←]. Each direction has its own parameters. States: <c>[0][b]</c> forward, <c>[1][b]</c> backward;
 /// the final state of the backward direction is that of t = 0.
 /// Source: M. Schuster, K. K. Paliwal, "Bidirectional Recurrent Neural Networks", IEEE Transactions on Signal Processing 45 (1997).
@@ -30,11 +31,11 @@ public sealed class Bidirectional : SequenceLayer
 
     /// <inheritdoc/>
     /// <remarks><code>y_t = (h→_t, h←_t)</code></remarks>
-    public override BidirectionalCache Forward(Sequence x, CellState[][]? initialStates = null)
+    public override BidirectionalCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null)
     {
         var states = CheckForward(x, initialStates);
-        var forward = _forward.Forward(x, [states[0]]);
-        var backward = _backward.Forward(x, [states[1]]);
+        var forward = _forward.Forward(x, [states[0]], lengths);
+        var backward = _backward.Forward(x, [states[1]], lengths);
 
         var y = new Sequence(x.T, x.B, OutputSize);
         for (var t = 0; t < x.T; t++)
@@ -90,11 +91,11 @@ public sealed class Bidirectional : SequenceLayer
 public sealed class BidirectionalCache : LayerCache
 {
     internal BidirectionalCache(Bidirectional layer, Sequence y, CellState[][] finalStates, RecurrentCache forward, RecurrentCache backward)
-        : base(layer, y, finalStates) => (Forward, Backward) = (forward, backward);
+        : base(layer, y, finalStates, forward.Lengths) => (Forward, Backward) = (forward, backward);
 
-    /// <summary>The cache of the direction t = 0 … T − 1.</summary>
+    /// <summary>The cache of the direction t = 0 … n − 1; its <c>Y</c> are the outputs h→ of this direction alone.</summary>
     public RecurrentCache Forward { get; }
 
-    /// <summary>The cache of the direction t = T − 1 … 0.</summary>
+    /// <summary>The cache of the direction t = n − 1 … 0; its <c>Y</c> are the outputs h← of this direction alone.</summary>
     public RecurrentCache Backward { get; }
 }

@@ -24,6 +24,13 @@ static class Shape
             throw new ArgumentException($"{name}: expected shape [{T}, {B}, {F}], got [{actual.T}, {actual.B}, {actual.F}].", name);
     }
 
+    /// <summary>Requires the shape [T, B] of one value per step and sample.</summary>
+    public static void Table<TValue>(int T, int B, TValue[,] actual, string name)
+    {
+        if (actual.GetLength(0) != T || actual.GetLength(1) != B)
+            throw new ArgumentException($"{name}: expected shape [{T}, {B}], got [{actual.GetLength(0)}, {actual.GetLength(1)}].", name);
+    }
+
     /// <summary>Requires the shape [B, hiddenSize] of h and [B, cellSize] of c.</summary>
     public static void States(Cell cell, int B, CellState[] states, string name)
     {

@@ -23,7 +23,7 @@ public sealed class Stacked : SequenceLayer
 
     /// <inheritdoc/>
     /// <remarks><code>yˡ = layerˡ(yˡ⁻¹)</code></remarks>
-    public override StackedCache Forward(Sequence x, CellState[][]? initialStates = null)
+    public override StackedCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null)
     {
         var states = CheckForward(x, initialStates);
         var caches = new LayerCache[_layers.Length];
@@ -31,12 +31,12 @@ public sealed class Stacked : SequenceLayer
         var y = x;
         for (var l = 0; l < _layers.Length; l++)
         {
-            caches[l] = _layers[l].Forward(y, StatesOf(l, states));
+            caches[l] = _layers[l].Forward(y, StatesOf(l, states), lengths);
             y = caches[l].Y;
             finalStates.AddRange(caches[l].FinalStates);
         }
 
-        return new StackedCache(this, y, [.. finalStates], caches);
+        return new StackedCache(this, y, [.. finalStates], caches[0].Lengths, caches);
     }
 
     /// <inheritdoc/>
@@ -76,8 +76,8 @@ public sealed class Stacked : SequenceLayer
 /// <summary>What a forward pass of <see cref="Stacked"/> keeps: the cache of each layer.</summary>
 public sealed class StackedCache : LayerCache
 {
-    internal StackedCache(Stacked layer, Sequence y, CellState[][] finalStates, LayerCache[] layers)
-        : base(layer, y, finalStates) => Layers = layers;
+    internal StackedCache(Stacked layer, Sequence y, CellState[][] finalStates, int[] lengths, LayerCache[] layers)
+        : base(layer, y, finalStates, lengths) => Layers = layers;
 
     /// <summary>The cache of each layer, bottom first.</summary>
     public IReadOnlyList<LayerCache> Layers { get; }

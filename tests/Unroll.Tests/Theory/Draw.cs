@@ -28,6 +28,22 @@ static class Draw
         [.. cells.Select(cell => Enumerable.Range(0, B)
             .Select(_ => new CellState(Vector(random, cell.HiddenSize), Vector(random, cell.CellSize))).ToArray())];
 
+    /// <summary>Indices from 0 to <paramref name="count"/> − 1, [T, B].</summary>
+    public static int[,] Tokens(Random random, int T, int B, int count)
+    {
+        var tokens = new int[T, B];
+        for (var t = 0; t < T; t++)
+        {
+            for (var b = 0; b < B; b++)
+                tokens[t, b] = random.Next(count);
+        }
+
+        return tokens;
+    }
+
+    /// <summary>The constructor of the cell of this name.</summary>
+    public static Func<int, int, Cell> Cell(string name) => Cells().Single(cell => cell.Name == name).Make;
+
     /// <summary>The cells under test, each with its name.</summary>
     public static IEnumerable<(string Name, Func<int, int, Cell> Make)> Cells()
     {

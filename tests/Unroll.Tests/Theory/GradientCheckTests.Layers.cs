@@ -1,0 +1,120 @@
+using Unroll.Theory;
+
+namespace Unroll.Tests.Theory;
+
+public partial class GradientCheckTests
+{
+    static void AddLayers(Dictionary<string, Func<IReadOnlyList<GradientError>>> options)
+    {
+        foreach (var (name, make) in Draw.Cells())
+        {
+            options[$"{name}, one layer"] = () => CheckLayer(() => new Recurrent(make(I, H)));
+            options[$"{name}, reverse"] = () => CheckLayer(() => new Recurrent(make(I, H), reverse: true));
+            options[$"{name}, two layers"] = () => CheckLayer(() => new Stacked(new Recurrent(make(I, H)), new Recurrent(make(H, 3))));
+            options[$"{name}, bidirectional"] = () => CheckLayer(() => new Bidirectional(make(I, H), make(I, 3)));
+            options[$"{name}, lengths"] = () => CheckLayer(() => new Recurrent(make(I, H)), s_ragged);
+            options[$"{name}, two bidirectional layers, lengths"] = () => CheckLayer(
+                () => new Stacked(new Bidirectional(make(I, 3), make(I, 2)), new Bidirectional(make(5, 2), make(5, 3))), s_ragged);
+            options[$"{name}, closed loop, mixed mask"] = () => CheckClosedLoop(MixedMask(), make(I, H));
+            options[$"{name}, closed loop, two layers"] = () => CheckClosedLoop(ClosedLoop.FeedbackAfter(2, T, B), make(I, H), make(H, 3));
+        }
+
+        options["LSTM + GRU, two bidirectional layers"] = () => CheckLayer(() => new Stacked(
+            new Bidirectional(new LstmCell(I, 3, LstmOptions.WithPeepholes), new GruCell(I, H)),
+            new Bidirectional(new RnnCell(H + 3, 3), new LstmCell(H + 3, 3))));
+    }
+
+    static IReadOnlyList<GradientError> CheckLayer(Func<SequenceLayer> make, int[]? lengths = null)
+    {
+        for (var seed = 1; ; seed++)
+        {
+            var random = new Random(seed);
+            var layer = make();
+            Draw.Parameters(random, layer.Cells);
+            var x = Draw.Sequence(random, T, B, layer.InputSize);
+            var states = Draw.States(random, layer.Cells, B);
+            var target = Draw.Sequence(random, T, B, layer.OutputSize);
+            var stateTargets = Draw.States(random, layer.Cells, B);
+
+            var cache = layer.Forward(x, states, lengths);
+            if (!IsFitForDifferences(layer.Cells, Steps(cache)))
+                continue;
+            var gradients = layer.Backward(cache, Minus(cache.Y, target), Minus(cache.FinalStates, stateTargets));
+
+            return GradientCheck.Run(
+                () =>
+                {
+                    var pass = layer.Forward(x, states, lengths);
+                    return HalfSquare(pass.Y, target) + HalfSquare(pass.FinalStates, stateTargets);
+                },
+                [
+                    new("x", x.Values, gradients.DX.Values),
+                    .. ParameterTensors(layer.Cells, gradients.DParameters),
+                    .. StateTensors(states, gradients.DInitialStates),
+                ]);
+        }
+    }
+
+    static IReadOnlyList<GradientError> CheckClosedLoop(bool[,] feedback, params Cell[] cells)
+    {
+        for (var seed = 1; ; seed++)
+        {
+            var random = new Random(seed);
+            Draw.Parameters(random, cells);
+            var linear = new Linear(cells[^1].HiddenSize, I);
+            linear.Parameters.Fill(() => Draw.Uniform(random, 0.8));
+            var model = new ClosedLoop(cells, linear);
+            var x = Draw.Sequence(random, T, B, I);
+            var states = Draw.States(random, cells, B);
+            var target = Draw.Sequence(random, T, B, I);
+            var stateTargets = Draw.States(random, cells, B);
+
+            var cache = model.Forward(x, feedback, states);
+            if (!IsFitForDifferences(cells, cache.Steps.Cast<CellCache>()))
+                continue;
+            var gradients = model.Backward(cache, Minus(cache.Y, target), Minus(cache.FinalStates, stateTargets));
+
+            return GradientCheck.Run(
+                () =>
+                {
+                    var pass = model.Forward(x, feedback, states);
+                    return HalfSquare(pass.Y, target) + HalfSquare(pass.FinalStates, stateTargets);
+                },
+                [
+                    new("x", x.Values, gradients.DX.Values),
+                    .. ParameterTensors(cells, gradients.DParameters),
+                    .. Pair("linear ", linear.Parameters.Tensors, gradients.DLinear.Tensors),
+                    .. StateTensors(states, gradients.DInitialStates),
+                ]);
+        }
+    }
+
+    /// <summary>Feedback that differs from sample to sample and goes on and off; none at t = 0.</summary>
+    static bool[,] MixedMask()
+    {
+        var feedback = new bool[T, B];
+        for (var t = 1; t < T; t++)
+        {
+            for (var b = 0; b < B; b++)
+                feedback[t, b] = ((t + b) % 3) != 0;
+        }
+
+        return feedback;
+    }
+
+    static IEnumerable<CellCache> Steps(LayerCache cache) => cache switch
+    {
+        RecurrentCache recurrent => recurrent.Steps.Cast<CellCache?>().OfType<CellCache>(),
+        BidirectionalCache both => Steps(both.Forward).Concat(Steps(both.Backward)),
+        StackedCache stacked => stacked.Layers.SelectMany(Steps),
+        _ => throw new ArgumentException($"unknown cache {cache.GetType().Name}", nameof(cache)),
+    };
+
+    static bool IsFitForDifferences(IEnumerable<Cell> cells, IEnumerable<CellCache> steps)
+    {
+        if (!cells.OfType<RnnCell>().Any(cell => cell.Activation == RnnActivation.Relu))
+            return true;
+        var preactivations = steps.Cast<RnnCache>().Select(step => step.A).ToArray();
+        return preactivations.All(a => a.Min(Math.Abs) >= KinkMargin && a.Any(value => value > 0)) && preactivations.Any(a => a.Any(value => value < 0));
+    }
+}

@@ -1,0 +1,106 @@
+using Unroll.Theory;
+
+namespace Unroll.Tests.Theory;
+
+public partial class GradientCheckTests
+{
+    static void AddParts(Dictionary<string, Func<IReadOnlyList<GradientError>>> options)
+    {
+        options["Linear"] = CheckLinear;
+        options["Softmax"] = CheckSoftmax;
+        options["Softmax cross-entropy"] = () => CheckSoftmaxCrossEntropy();
+        options["Softmax cross-entropy, weights"] = () => CheckSoftmaxCrossEntropy(Weights());
+        options["Mean squared error"] = () => CheckMeanSquaredError();
+        options["Mean squared error, weights"] = () => CheckMeanSquaredError(Weights());
+        options["LSTM + Linear + softmax cross-entropy"] = CheckClassifier;
+    }
+
+    static IReadOnlyList<GradientError> CheckLinear()
+    {
+        var random = new Random(1);
+        var linear = new Linear(H, 3);
+        linear.Parameters.Fill(() => Draw.Uniform(random, 0.8));
+        var x = Draw.Sequence(random, T, B, H);
+        var target = Draw.Sequence(random, T, B, 3);
+        var gradients = linear.Backward(x, Minus(linear.Forward(x), target));
+        return GradientCheck.Run(
+            () => HalfSquare(linear.Forward(x), target),
+            [new("x", x.Values, gradients.DX.Values), .. Pair("", linear.Parameters.Tensors, gradients.DParameters.Tensors)]);
+    }
+
+    static IReadOnlyList<GradientError> CheckSoftmax()
+    {
+        var random = new Random(1);
+        var logits = Draw.Vector(random, 5, range: 2);
+        var weights = Draw.Vector(random, 5);
+        var p = new double[5];
+        var dLogits = new double[5];
+        Softmax.Forward(logits, p);
+        Softmax.Backward(p, weights, dLogits);
+        return GradientCheck.Run(
+            () =>
+            {
+                var probabilities = new double[5];
+                Softmax.Forward(logits, probabilities);
+                return probabilities.Zip(weights, (a, w) => a * w).Sum();
+            },
+            [new("logits", logits, dLogits)]);
+    }
+
+    static IReadOnlyList<GradientError> CheckSoftmaxCrossEntropy(double[,]? weights = null)
+    {
+        var random = new Random(1);
+        var logits = Draw.Sequence(random, T, B, 5);
+        var targets = Draw.Tokens(random, T, B, 5);
+        return GradientCheck.Run(
+            () => SoftmaxCrossEntropy.Forward(logits, targets, weights),
+            [new("logits", logits.Values, SoftmaxCrossEntropy.Backward(logits, targets, weights).Values)]);
+    }
+
+    static IReadOnlyList<GradientError> CheckMeanSquaredError(double[,]? weights = null)
+    {
+        var random = new Random(1);
+        var y = Draw.Sequence(random, T, B, 3);
+        var target = Draw.Sequence(random, T, B, 3);
+        return GradientCheck.Run(
+            () => MeanSquaredError.Forward(y, target, weights),
+            [new("y", y.Values, MeanSquaredError.Backward(y, target, weights).Values)]);
+    }
+
+    static IReadOnlyList<GradientError> CheckClassifier()
+    {
+        var random = new Random(1);
+        var layer = new Recurrent(new LstmCell(I, H));
+        Draw.Parameters(random, layer.Cells);
+        var linear = new Linear(H, 5);
+        linear.Parameters.Fill(() => Draw.Uniform(random, 0.8));
+        var x = Draw.Sequence(random, T, B, I);
+        var states = Draw.States(random, layer.Cells, B);
+        var targets = Draw.Tokens(random, T, B, 5);
+
+        var cache = layer.Forward(x, states);
+        var outer = linear.Backward(cache.Y, SoftmaxCrossEntropy.Backward(linear.Forward(cache.Y), targets));
+        var inner = layer.Backward(cache, outer.DX);
+        return GradientCheck.Run(
+            () => SoftmaxCrossEntropy.Forward(linear.Forward(layer.Forward(x, states).Y), targets),
+            [
+                new("x", x.Values, inner.DX.Values),
+                .. ParameterTensors(layer.Cells, inner.DParameters),
+                .. Pair("linear ", linear.Parameters.Tensors, outer.DParameters.Tensors),
+                .. StateTensors(states, inner.DInitialStates),
+            ]);
+    }
+
+    /// <summary>Distinct weights, some of them 0.</summary>
+    static double[,] Weights()
+    {
+        var weights = new double[T, B];
+        for (var t = 0; t < T; t++)
+        {
+            for (var b = 0; b < B; b++)
+                weights[t, b] = (t + b) % 4 == 0 ? 0 : 0.2 + (0.1 * t) + (0.7 * b);
+        }
+
+        return weights;
+    }
+}
