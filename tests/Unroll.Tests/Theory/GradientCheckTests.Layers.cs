@@ -12,6 +12,8 @@ public partial class GradientCheckTests
             options[$"{name}, reverse"] = () => CheckLayer(() => new Recurrent(make(I, H), reverse: true));
             options[$"{name}, two layers"] = () => CheckLayer(() => new Stacked(new Recurrent(make(I, H)), new Recurrent(make(H, 3))));
             options[$"{name}, bidirectional"] = () => CheckLayer(() => new Bidirectional(make(I, H), make(I, 3)));
+            foreach (var merge in new[] { BidirectionalMerge.Sum, BidirectionalMerge.Average, BidirectionalMerge.Product })
+                options[$"{name}, bidirectional, {merge}"] = () => CheckLayer(() => new Bidirectional(make(I, H), make(I, H), merge), s_ragged);
             options[$"{name}, lengths"] = () => CheckLayer(() => new Recurrent(make(I, H)), s_ragged);
             options[$"{name}, two bidirectional layers, lengths"] = () => CheckLayer(
                 () => new Stacked(new Bidirectional(make(I, 3), make(I, 2)), new Bidirectional(make(5, 2), make(5, 3))), s_ragged);
