@@ -12,6 +12,8 @@ public partial class GradientCheckTests
         options["Softmax cross-entropy, weights"] = () => CheckSoftmaxCrossEntropy(Weights());
         options["Mean squared error"] = () => CheckMeanSquaredError();
         options["Mean squared error, weights"] = () => CheckMeanSquaredError(Weights());
+        foreach (var kind in Enum.GetValues<PoolingKind>())
+            options[$"Pooling, {kind}, lengths"] = () => CheckPooling(kind);
         options["LSTM + Linear + softmax cross-entropy"] = CheckClassifier;
     }
 
@@ -65,6 +67,19 @@ public partial class GradientCheckTests
         return GradientCheck.Run(
             () => MeanSquaredError.Forward(y, target, weights),
             [new("y", y.Values, MeanSquaredError.Backward(y, target, weights).Values)]);
+    }
+
+    /// <summary>Values are 0.03 apart, far more than differences move them, so no maximum changes place.</summary>
+    static IReadOnlyList<GradientError> CheckPooling(PoolingKind kind)
+    {
+        var random = new Random(1);
+        var pooling = new Pooling(kind);
+        var values = Enumerable.Range(0, T * B * 4).Select(k => -1 + (0.03 * k)).ToArray();
+        random.Shuffle(values);
+        var x = new Sequence(T, B, 4, values.AsSpan());
+        var target = Draw.Sequence(random, 1, B, 4);
+        var dX = pooling.Backward(x, Minus(pooling.Forward(x, s_ragged), target), s_ragged);
+        return GradientCheck.Run(() => HalfSquare(pooling.Forward(x, s_ragged), target), [new("x", x.Values, dX.Values)]);
     }
 
     static IReadOnlyList<GradientError> CheckClassifier()
