@@ -5,7 +5,7 @@ namespace Unroll.Theory;
 /// G = 1 for an RNN, 1 to 4 for an LSTM (order i f g o, absent gates omitted), 3 for a GRU (order r z n).
 /// Row <c>k · H + j</c> belongs to unit j of the k-th gate that is present.
 /// </remarks>
-public sealed class CellParameters
+public sealed class CellParameters : TensorGroup
 {
     internal CellParameters(int gateCount, int inputSize, int hiddenSize, int peepholeCount = 0)
     {
@@ -33,32 +33,11 @@ public sealed class CellParameters
     /// <summary>The peephole weights p of an LSTM, [P·H]: one block of H per sigmoid gate that is present, in the order i f o; empty without peepholes.</summary>
     public double[] WeightPeephole { get; }
 
-    /// <summary>All tensors that have elements, under their names, in the order WeightIh, WeightHh, BiasIh, BiasHh, WeightPeephole.</summary>
-    public IReadOnlyList<NamedTensor> Tensors
-    {
-        get
-        {
-            NamedTensor[] all =
-            [
-                new(nameof(WeightIh), WeightIh.Values),
-                new(nameof(WeightHh), WeightHh.Values),
-                new(nameof(BiasIh), BiasIh),
-                new(nameof(BiasHh), BiasHh),
-                new(nameof(WeightPeephole), WeightPeephole),
-            ];
-            return [.. all.Where(tensor => tensor.Values.Length > 0)];
-        }
-    }
-
-    /// <summary>Overwrites every element, tensor after tensor, with the values <paramref name="next"/> returns.</summary>
-    /// <param name="next">Draws one value, for example from a seeded generator.</param>
-    public void Fill(Func<double> next)
-    {
-        ArgumentNullException.ThrowIfNull(next);
-        foreach (var tensor in Tensors)
-        {
-            for (var k = 0; k < tensor.Values.Length; k++)
-                tensor.Values[k] = next();
-        }
-    }
+    /// <inheritdoc/>
+    public override IReadOnlyList<NamedTensor> Tensors => NotEmpty(
+        new(nameof(WeightIh), WeightIh.Values),
+        new(nameof(WeightHh), WeightHh.Values),
+        new(nameof(BiasIh), BiasIh),
+        new(nameof(BiasHh), BiasHh),
+        new(nameof(WeightPeephole), WeightPeephole));
 }

@@ -30,6 +30,9 @@ public sealed class Matrix
         set => Values[(r * Cols) + c] = value;
     }
 
+    /// <summary>Row <paramref name="r"/>, [cols]; writing to it writes to the matrix.</summary>
+    public Span<double> Row(int r) => Values.AsSpan(r * Cols, Cols);
+
     /// <summary>Adds the product with a vector.</summary>
     /// <remarks><code>y += W x</code> x is [cols]; y is [rows] and is accumulated into.</remarks>
     /// <exception cref="ArgumentException">A length does not fit.</exception>

@@ -17,6 +17,13 @@ static class Shape
             throw new ArgumentException($"{name}: expected {what} {expected}, got {actual}.", name);
     }
 
+    /// <summary>Requires a token of 0 … V − 1.</summary>
+    public static void Token(int vocabularySize, int token, string name)
+    {
+        if (token < 0 || token >= vocabularySize)
+            throw new ArgumentException($"{name}: expected a token from 0 to {vocabularySize - 1}, got {token}.", name);
+    }
+
     /// <summary>Requires the shape [T, B, F].</summary>
     public static void Sequence(int T, int B, int F, Sequence actual, string name)
     {

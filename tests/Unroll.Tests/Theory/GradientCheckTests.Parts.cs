@@ -12,6 +12,7 @@ public partial class GradientCheckTests
         options["Softmax cross-entropy, weights"] = () => CheckSoftmaxCrossEntropy(Weights());
         options["Mean squared error"] = () => CheckMeanSquaredError();
         options["Mean squared error, weights"] = () => CheckMeanSquaredError(Weights());
+        options["Embedding + GRU, lengths"] = CheckEmbedding;
         foreach (var kind in Enum.GetValues<PoolingKind>())
             options[$"Pooling, {kind}, lengths"] = () => CheckPooling(kind);
         options["LSTM + Linear + softmax cross-entropy"] = CheckClassifier;
@@ -80,6 +81,25 @@ public partial class GradientCheckTests
         var target = Draw.Sequence(random, 1, B, 4);
         var dX = pooling.Backward(x, Minus(pooling.Forward(x, s_ragged), target), s_ragged);
         return GradientCheck.Run(() => HalfSquare(pooling.Forward(x, s_ragged), target), [new("x", x.Values, dX.Values)]);
+    }
+
+    static IReadOnlyList<GradientError> CheckEmbedding()
+    {
+        var random = new Random(1);
+        var embedding = new Embedding(5, 3);
+        embedding.Parameters.Fill(() => Draw.Uniform(random, 0.8));
+        var layer = new Recurrent(new GruCell(3, H));
+        Draw.Parameters(random, layer.Cells);
+        var tokens = Draw.Tokens(random, T, B, 5);
+        var target = Draw.Sequence(random, T, B, H);
+        var cache = layer.Forward(embedding.Forward(tokens, s_ragged), lengths: s_ragged);
+        var inner = layer.Backward(cache, Minus(cache.Y, target));
+        return GradientCheck.Run(
+            () => HalfSquare(layer.Forward(embedding.Forward(tokens, s_ragged), lengths: s_ragged).Y, target),
+            [
+                .. Pair("embedding ", embedding.Parameters.Tensors, embedding.Backward(tokens, inner.DX, s_ragged).Tensors),
+                .. ParameterTensors(layer.Cells, inner.DParameters),
+            ]);
     }
 
     static IReadOnlyList<GradientError> CheckClassifier()

@@ -1,0 +1,26 @@
+namespace Unroll.Theory;
+
+/// <summary>The parameters of one part of a model, or their gradients: a few named tensors.</summary>
+public abstract class TensorGroup
+{
+    private protected TensorGroup()
+    {
+    }
+
+    /// <summary>All tensors that have elements, under their names, always in the same order.</summary>
+    public abstract IReadOnlyList<NamedTensor> Tensors { get; }
+
+    /// <summary>Overwrites every element, tensor after tensor, with the values <paramref name="next"/> returns.</summary>
+    /// <param name="next">Draws one value, for example from a seeded generator.</param>
+    public void Fill(Func<double> next)
+    {
+        ArgumentNullException.ThrowIfNull(next);
+        foreach (var tensor in Tensors)
+        {
+            for (var k = 0; k < tensor.Values.Length; k++)
+                tensor.Values[k] = next();
+        }
+    }
+
+    private protected static IReadOnlyList<NamedTensor> NotEmpty(params NamedTensor[] tensors) => [.. tensors.Where(tensor => tensor.Values.Length > 0)];
+}
