@@ -67,6 +67,7 @@ public abstract class Cell
         Shape.State(this, dState, nameof(dState));
         Shape.Equal(Parameters.WeightIh.Rows, dParameters.WeightIh.Rows, "rows of WeightIh", nameof(dParameters));
         Shape.Equal(Parameters.WeightPeephole.Length, dParameters.WeightPeephole.Length, "length of WeightPeephole", nameof(dParameters));
+        Shape.Equal(Parameters.GainIh.Length, dParameters.GainIh.Length, "length of GainIh", nameof(dParameters));
         return cache as TCache
             ?? throw new ArgumentException($"cache: expected {typeof(TCache).Name}, got {cache.GetType().Name}.", nameof(cache));
     }

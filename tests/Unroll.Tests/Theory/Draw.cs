@@ -51,6 +51,7 @@ static class Draw
         yield return ("RNN relu", (I, H) => new RnnCell(I, H, RnnActivation.Relu));
         foreach (var options in LstmVariants())
             yield return (Name(options), (I, H) => new LstmCell(I, H, options));
+        yield return ("LSTM layer norm", (I, H) => new LayerNormLstmCell(I, H));
         yield return ("GRU after product", (I, H) => new GruCell(I, H));
         yield return ("GRU before product", (I, H) => new GruCell(I, H, GruResetGate.BeforeProduct));
     }

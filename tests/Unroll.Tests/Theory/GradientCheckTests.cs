@@ -18,6 +18,10 @@ public partial class GradientCheckTests(ITestOutputHelper output)
     // step of every sample has an active unit, so that no gradient is 0 for want of one.
     const double KinkMargin = 0.03;
 
+    // Where the elements of c are nearly equal, its layer normalisation bends so much that differences are off by more than
+    // the bar (9.5·10⁻⁷ for one draw with deviations below this, 16 times less at half the step). Such draws are passed over.
+    const double LeastDeviation = 0.05;
+
     static readonly int[] s_ragged = [T, 0, 4];
 
     static readonly Dictionary<string, Lazy<IReadOnlyList<GradientError>>> s_options = AllOptions();
