@@ -43,11 +43,11 @@ public sealed class Bidirectional : SequenceLayer
 
     /// <inheritdoc/>
     /// <remarks><code>y_t = merge(h→_t, h←_t)</code></remarks>
-    public override BidirectionalCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null)
+    public override BidirectionalCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null, VariationalMasks[]? masks = null)
     {
-        var states = CheckForward(x, initialStates);
-        var forward = _forward.Forward(x, [states[0]], lengths);
-        var backward = _backward.Forward(x, [states[1]], lengths);
+        var states = CheckForward(x, initialStates, masks);
+        var forward = _forward.Forward(x, [states[0]], lengths, masks?[..1]);
+        var backward = _backward.Forward(x, [states[1]], lengths, masks?[1..]);
 
         var y = new Sequence(x.T, x.B, OutputSize);
         for (var t = 0; t < x.T; t++)

@@ -29,24 +29,25 @@ public sealed class LayerNormLstmCell : Cell
     /// <inheritdoc/>
     /// <remarks>
     /// <code>
-    /// gates = LN(W_ih x; α_ih, b_ih) + LN(W_hh hPrev; α_hh, b_hh)
+    /// hMasked = m ⊙ hPrev
+    /// gates = LN(W_ih x; α_ih, b_ih) + LN(W_hh hMasked; α_hh, b_hh)
     /// i = σ(gates_i),  f = σ(gates_f),  g = tanh(gates_g),  o = σ(gates_o)
     /// c = f ⊙ cPrev + i ⊙ g
     /// h = o ⊙ tanh(LN(c; α_c, b_c))
     /// </code>
     /// </remarks>
-    public override LayerNormLstmCache Forward(ReadOnlySpan<double> x, CellState previous)
+    public override LayerNormLstmCache Forward(ReadOnlySpan<double> x, CellState previous, double[]? hiddenMask = null)
     {
-        CheckForward(x, previous);
+        CheckForward(x, previous, hiddenMask);
         var H = HiddenSize;
-        var (hPrev, cPrev) = (previous.H, previous.C);
+        var (hMasked, cPrev) = (Masked(previous.H, hiddenMask), previous.C);
 
         var productX = new double[4 * H];
         Parameters.WeightIh.MultiplyAdd(x, productX);
         var normX = LayerNorm.Forward(productX, Parameters.GainIh, Parameters.BiasIh);
 
         var productH = new double[4 * H];
-        Parameters.WeightHh.MultiplyAdd(hPrev, productH);
+        Parameters.WeightHh.MultiplyAdd(hMasked, productH);
         var normH = LayerNorm.Forward(productH, Parameters.GainHh, Parameters.BiasHh);
 
         double[] gates = [.. normX.Y];
@@ -70,7 +71,7 @@ public sealed class LayerNormLstmCell : Cell
             h[j] = o[j] * tanhC[j];
         }
 
-        return new LayerNormLstmCache(x, previous, new CellState(h, c))
+        return new LayerNormLstmCache(x, previous, new CellState(h, c), hMasked, hiddenMask)
         {
             I = i, F = f, G = g, O = o, TanhC = tanhC, NormX = normX, NormH = normH, NormC = normC,
         };
@@ -87,8 +88,8 @@ public sealed class LayerNormLstmCell : Cell
     /// dGates_g = dC ⊙ i ⊙ tanh'(g)
     /// dCPrev   = dC ⊙ f
     ///
-    /// dProductX = LN'_ih(dGates)    dWeightIh += dProductX xᵀ        dX    += W_ihᵀ dProductX
-    /// dProductH = LN'_hh(dGates)    dWeightHh += dProductH hPrevᵀ    dHPrev = W_hhᵀ dProductH
+    /// dProductX = LN'_ih(dGates)    dWeightIh += dProductX xᵀ          dX    += W_ihᵀ dProductX
+    /// dProductH = LN'_hh(dGates)    dWeightHh += dProductH hMaskedᵀ    dHPrev = m ⊙ W_hhᵀ dProductH
     /// </code>
     /// </remarks>
     public override CellState Backward(CellCache cache, CellState dState, Span<double> dX, CellParameters dParameters)
@@ -96,7 +97,7 @@ public sealed class LayerNormLstmCell : Cell
         var step = CheckBackward<LayerNormLstmCache>(cache, dState, dX, dParameters);
         var H = HiddenSize;
         var (i, f, g, o, tanhC) = (step.I, step.F, step.G, step.O, step.TanhC);
-        var (hPrev, cPrev) = (step.Previous.H, step.Previous.C);
+        var cPrev = step.Previous.C;
         var dH = dState.H;
 
         var (dGatesI, dGatesF, dGatesG, dGatesO) = (new double[H], new double[H], new double[H], new double[H]);
@@ -125,19 +126,19 @@ public sealed class LayerNormLstmCell : Cell
         Parameters.WeightIh.TransposeMultiplyAdd(dProductX, dX);
 
         var dProductH = LayerNorm.Backward(step.NormH, Parameters.GainHh, dGates, dParameters.GainHh, dParameters.BiasHh);
-        dParameters.WeightHh.OuterProductAdd(dProductH, hPrev);
-        var dHPrev = new double[H];
-        Parameters.WeightHh.TransposeMultiplyAdd(dProductH, dHPrev);
+        dParameters.WeightHh.OuterProductAdd(dProductH, step.HMasked);
+        var dHMasked = new double[H];
+        Parameters.WeightHh.TransposeMultiplyAdd(dProductH, dHMasked);
 
-        return new CellState(dHPrev, dCPrev);
+        return new CellState(Masked(dHMasked, step.HiddenMask), dCPrev);
     }
 }
 
 /// <summary>What a step of a <see cref="LayerNormLstmCell"/> keeps.</summary>
 public sealed class LayerNormLstmCache : CellCache
 {
-    internal LayerNormLstmCache(ReadOnlySpan<double> x, CellState previous, CellState state)
-        : base(x, previous, state)
+    internal LayerNormLstmCache(ReadOnlySpan<double> x, CellState previous, CellState state, double[] hMasked, double[]? hiddenMask)
+        : base(x, previous, state, hMasked, hiddenMask)
     {
     }
 

@@ -30,30 +30,36 @@ public sealed class Recurrent : SequenceLayer
     /// <inheritdoc/>
     /// <remarks>
     /// <code>
-    /// state_t = cell(x_t, state_{t−1})
+    /// state_t = cell(m_x ⊙ x_t, state_{t−1}; m_h)      m_x, m_h: the masks, if there are any
     /// y_t = h_t
     /// </code>
     /// </remarks>
-    public override RecurrentCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null)
+    public override RecurrentCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null, VariationalMasks[]? masks = null)
     {
-        var state = CheckForward(x, initialStates)[0];
+        var state = CheckForward(x, initialStates, masks)[0];
         var (T, B) = (x.T, x.B);
         var valid = Lengths.OrFull(T, B, lengths);
+        var (inputMask, hiddenMask) = (masks?[0].Input, masks?[0].Hidden);
+        CheckMask(inputMask, B, InputSize);
+        CheckMask(hiddenMask, B, OutputSize);
 
         var y = new Sequence(T, B, OutputSize);
         var steps = new CellCache?[T, B];
         for (var b = 0; b < B; b++)
         {
+            var hiddenMaskOfSample = hiddenMask?.Row(b).ToArray();
             foreach (var t in TimeOrder(valid[b]))
             {
-                var step = _cell.Forward(x[t, b], state[b]);
+                var xMasked = x[t, b].ToArray();
+                Mask(inputMask, b, xMasked);
+                var step = _cell.Forward(xMasked, state[b], hiddenMaskOfSample);
                 steps[t, b] = step;
                 state[b] = step.State;
                 state[b].H.CopyTo(y[t, b]);
             }
         }
 
-        return new RecurrentCache(this, y, [state], valid, steps);
+        return new RecurrentCache(this, y, [state], valid, steps, inputMask);
     }
 
     /// <inheritdoc/>
@@ -61,7 +67,8 @@ public sealed class Recurrent : SequenceLayer
     /// The steps are visited in the opposite order. The gradient on h_t is the sum of what its output receives and of what the next step sends back.
     /// <code>
     /// dState_t.h += dY_t
-    /// dState_{t−1}, dX_t, dParameters += cellBackward(dState_t)
+    /// dState_{t−1}, dX̃_t, dParameters += cellBackward(dState_t)
+    /// dX_t = m_x ⊙ dX̃_t
     /// </code>
     /// </remarks>
     public override LayerGradients Backward(LayerCache cache, Sequence dY, CellState[][]? dFinalStates = null)
@@ -79,10 +86,27 @@ public sealed class Recurrent : SequenceLayer
                 for (var j = 0; j < H; j++)
                     dState[b].H[j] += dY[t, b, j];
                 dState[b] = _cell.Backward(kept.Steps[t, b]!, dState[b], dX[t, b], dParameters);
+                Mask(kept.InputMask, b, dX[t, b]);
             }
         }
 
         return new LayerGradients(dX, [dParameters], [dState]);
+    }
+
+    /// <summary>Multiplies by the sample's row of the mask: x_t forward, its gradient backward.</summary>
+    /// <remarks><code>v ← m ⊙ v</code></remarks>
+    static void Mask(Matrix? mask, int b, Span<double> v)
+    {
+        if (mask is null)
+            return;
+        for (var k = 0; k < v.Length; k++)
+            v[k] *= mask[b, k];
+    }
+
+    static void CheckMask(Matrix? mask, int B, int size)
+    {
+        if (mask is not null && (mask.Rows != B || mask.Cols != size))
+            throw new ArgumentException($"masks: expected shape [{B}, {size}], got [{mask.Rows}, {mask.Cols}].", nameof(mask));
     }
 
     /// <summary>The valid steps of one sample, in the order they are read.</summary>
@@ -96,9 +120,12 @@ public sealed class Recurrent : SequenceLayer
 /// <summary>What a forward pass of <see cref="Recurrent"/> keeps: the cache of every step.</summary>
 public sealed class RecurrentCache : LayerCache
 {
-    internal RecurrentCache(Recurrent layer, Sequence y, CellState[][] finalStates, int[] lengths, CellCache?[,] steps)
-        : base(layer, y, finalStates, lengths) => Steps = steps;
+    internal RecurrentCache(Recurrent layer, Sequence y, CellState[][] finalStates, int[] lengths, CellCache?[,] steps, Matrix? inputMask)
+        : base(layer, y, finalStates, lengths) => (Steps, InputMask) = (steps, inputMask);
 
     /// <summary>The cache of step t of sample b, [T, B]; null at padded steps.</summary>
     public CellCache?[,] Steps { get; }
+
+    /// <summary>The mask m_x of the inputs, [B, I]; null without one.</summary>
+    public Matrix? InputMask { get; }
 }

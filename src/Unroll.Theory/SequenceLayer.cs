@@ -26,9 +26,10 @@ public abstract class SequenceLayer
     /// <param name="x">The inputs, [T, B, inputSize]; padded steps are not read.</param>
     /// <param name="initialStates">The states before the first step read, <c>[cell][b]</c>; zeros if null. They are copied.</param>
     /// <param name="lengths">The number of valid steps of each sample, [B], each in 0 … T (see <see cref="Lengths"/>); T for all if null.</param>
+    /// <param name="masks">The masks of variational dropout, one pair per cell; no dropout if null. They are kept by reference.</param>
     /// <returns>The outputs, the final states and what <see cref="Backward"/> needs.</returns>
     /// <exception cref="ArgumentException">A shape does not fit.</exception>
-    public abstract LayerCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null);
+    public abstract LayerCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null, VariationalMasks[]? masks = null);
 
     /// <summary>Back-propagation through time over all valid steps.</summary>
     /// <param name="cache">What <see cref="Forward"/> returned.</param>
@@ -39,10 +40,12 @@ public abstract class SequenceLayer
     public abstract LayerGradients Backward(LayerCache cache, Sequence dY, CellState[][]? dFinalStates = null);
 
     /// <summary>Checks the inputs and returns the initial states, copied, or zeros.</summary>
-    private protected CellState[][] CheckForward(Sequence x, CellState[][]? initialStates)
+    private protected CellState[][] CheckForward(Sequence x, CellState[][]? initialStates, VariationalMasks[]? masks)
     {
         ArgumentNullException.ThrowIfNull(x);
         Shape.Equal(InputSize, x.F, "features inputSize =", nameof(x));
+        if (masks is not null)
+            Shape.Equal(Cells.Count, masks.Length, "one pair of masks per cell,", nameof(masks));
         return StatesOrZeros(Cells, x.B, initialStates, nameof(initialStates));
     }
 

@@ -41,6 +41,22 @@ static class Draw
         return tokens;
     }
 
+    /// <summary>Dropout masks, a quarter of them 0 and the others distinct, so that none can stand in for another; no row is all 0.</summary>
+    public static VariationalMasks[] Masks(Random random, IEnumerable<Cell> cells, int B) =>
+        [.. cells.Select(cell => new VariationalMasks(Mask(random, B, cell.InputSize), Mask(random, B, cell.HiddenSize)))];
+
+    public static Matrix Mask(Random random, int rows, int cols)
+    {
+        var mask = new Matrix(rows, cols);
+        for (var r = 0; r < rows; r++)
+        {
+            for (var c = 0; c < cols; c++)
+                mask[r, c] = c > 0 && random.Next(4) == 0 ? 0 : 1 + Uniform(random, 0.5);
+        }
+
+        return mask;
+    }
+
     /// <summary>The constructor of the cell of this name.</summary>
     public static Func<int, int, Cell> Cell(string name) => Cells().Single(cell => cell.Name == name).Make;
 

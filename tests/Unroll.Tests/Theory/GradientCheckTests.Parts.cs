@@ -12,6 +12,7 @@ public partial class GradientCheckTests
         options["Softmax cross-entropy, weights"] = () => CheckSoftmaxCrossEntropy(Weights());
         options["Mean squared error"] = () => CheckMeanSquaredError();
         options["Mean squared error, weights"] = () => CheckMeanSquaredError(Weights());
+        options["RNN + dropout + LSTM"] = CheckDropout;
         options["Embedding + GRU, lengths"] = CheckEmbedding;
         foreach (var kind in Enum.GetValues<PoolingKind>())
             options[$"Pooling, {kind}, lengths"] = () => CheckPooling(kind);
@@ -81,6 +82,27 @@ public partial class GradientCheckTests
         var target = Draw.Sequence(random, 1, B, 4);
         var dX = pooling.Backward(x, Minus(pooling.Forward(x, s_ragged), target), s_ragged);
         return GradientCheck.Run(() => HalfSquare(pooling.Forward(x, s_ragged), target), [new("x", x.Values, dX.Values)]);
+    }
+
+    static IReadOnlyList<GradientError> CheckDropout()
+    {
+        var random = new Random(1);
+        var (below, above) = (new Recurrent(new RnnCell(I, H)), new Recurrent(new LstmCell(H, 3)));
+        Draw.Parameters(random, [.. below.Cells, .. above.Cells]);
+        var x = Draw.Sequence(random, T, B, I);
+        var mask = new Sequence(T, B, H, Draw.Mask(random, T * B, H).Values.AsSpan());
+        var target = Draw.Sequence(random, T, B, 3);
+
+        var lower = below.Forward(x);
+        var upper = above.Forward(Dropout.Forward(lower.Y, mask));
+        var dUpper = above.Backward(upper, Minus(upper.Y, target));
+        var dLower = below.Backward(lower, Dropout.Backward(dUpper.DX, mask));
+        return GradientCheck.Run(
+            () => HalfSquare(above.Forward(Dropout.Forward(below.Forward(x).Y, mask)).Y, target),
+            [
+                new("x", x.Values, dLower.DX.Values),
+                .. ParameterTensors([.. below.Cells, .. above.Cells], [.. dLower.DParameters, .. dUpper.DParameters]),
+            ]);
     }
 
     static IReadOnlyList<GradientError> CheckEmbedding()

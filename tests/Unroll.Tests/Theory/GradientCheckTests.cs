@@ -18,7 +18,7 @@ public partial class GradientCheckTests(ITestOutputHelper output)
     // step of every sample has an active unit, so that no gradient is 0 for want of one.
     const double KinkMargin = 0.03;
 
-    // Where the elements of c are nearly equal, its layer normalisation bends so much that differences are off by more than
+    // Where the elements of a vector are nearly equal, its layer normalisation bends so much that differences are off by more than
     // the bar (9.5·10⁻⁷ for one draw with deviations below this, 16 times less at half the step). Such draws are passed over.
     const double LeastDeviation = 0.05;
 
@@ -47,17 +47,17 @@ public partial class GradientCheckTests(ITestOutputHelper output)
     [Fact]
     public void Summary_StaysBelowBar_OverAllOptions()
     {
-        output.WriteLine($"{"option",-60} {"tensors",8} {"worst error",12}  in");
+        output.WriteLine($"{"option",-64} {"tensors",8} {"worst error",12}  in");
         var overall = 0.0;
         foreach (var (option, result) in s_options)
         {
             var errors = result.Value;
             var worst = errors.MaxBy(error => error.RelativeError)!;
             overall = Math.Max(overall, worst.RelativeError);
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{option,-60} {errors.Count,8} {worst.RelativeError,12:E1}  {worst.Name}"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{option,-64} {errors.Count,8} {worst.RelativeError,12:E1}  {worst.Name}"));
         }
 
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"all",-60} {"",8} {overall,12:E1}"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"all",-64} {"",8} {overall,12:E1}"));
         Assert.True(overall <= Bar);
     }
 
