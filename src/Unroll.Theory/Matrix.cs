@@ -14,6 +14,11 @@ public sealed class Matrix
         Values = new double[rows * cols];
     }
 
+    Matrix() => Values = [];
+
+    /// <summary>The matrix without elements, [0, 0]: a weight that a model does not have.</summary>
+    internal static Matrix Empty { get; } = new();
+
     /// <summary>The number of rows.</summary>
     public int Rows { get; }
 

@@ -21,6 +21,13 @@ static class Draw
         return values;
     }
 
+    public static Matrix Matrix(Random random, int rows, int cols)
+    {
+        var matrix = new Matrix(rows, cols);
+        Vector(random, rows * cols).CopyTo(matrix.Values, 0);
+        return matrix;
+    }
+
     public static Sequence Sequence(Random random, int T, int B, int F) =>
         new(T, B, F, Vector(random, T * B * F).AsSpan());
 

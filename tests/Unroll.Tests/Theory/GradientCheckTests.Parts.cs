@@ -13,6 +13,10 @@ public partial class GradientCheckTests
         options["Mean squared error"] = () => CheckMeanSquaredError();
         options["Mean squared error, weights"] = () => CheckMeanSquaredError(Weights());
         options["RNN + dropout + LSTM"] = CheckDropout;
+        options["Attention, additive, masks"] = () => CheckAttention(new AdditiveAttention(H, 3, 5));
+        options["Attention, multiplicative, masks"] = () => CheckAttention(new MultiplicativeAttention(H, 3));
+        options["Attention, dot, masks"] = () => CheckAttention(new DotAttention(H));
+        options["Attention, scaled dot, masks"] = () => CheckAttention(new DotAttention(H, 0.5));
         options["Embedding + GRU, lengths"] = CheckEmbedding;
         foreach (var kind in Enum.GetValues<PoolingKind>())
             options[$"Pooling, {kind}, lengths"] = () => CheckPooling(kind);
@@ -102,6 +106,48 @@ public partial class GradientCheckTests
             [
                 new("x", x.Values, dLower.DX.Values),
                 .. ParameterTensors([.. below.Cells, .. above.Cells], [.. dLower.DParameters, .. dUpper.DParameters]),
+            ]);
+    }
+
+    /// <summary>Two queries to the T keys of each of B samples; each sample has a mask of its own. The loss is ½ Σ (context − target)².</summary>
+    static IReadOnlyList<GradientError> CheckAttention(Attention attention)
+    {
+        const int Queries = 2;
+        var random = new Random(1);
+        attention.Parameters.Fill(() => Draw.Uniform(random, 0.8));
+        bool[][] valid = [[true, true, true, true, true, true], [true, false, true, true, false, true], [false, true, true, false, false, false]];
+        Matrix[] keys = [.. valid.Select(_ => Draw.Matrix(random, T, attention.KeySize))];
+        var queries = Draw.Sequence(random, Queries, B, attention.QuerySize);
+        var target = Draw.Sequence(random, Queries, B, attention.KeySize);
+
+        Sequence Contexts()
+        {
+            var contexts = new Sequence(Queries, B, attention.KeySize);
+            for (var b = 0; b < B; b++)
+            {
+                for (var q = 0; q < Queries; q++)
+                    attention.Forward(queries[q, b], keys[b], valid[b]).Context.CopyTo(contexts[q, b]);
+            }
+
+            return contexts;
+        }
+
+        var dContexts = Minus(Contexts(), target);
+        var dQueries = new Sequence(Queries, B, attention.QuerySize);
+        Matrix[] dKeys = [.. keys.Select(one => new Matrix(one.Rows, one.Cols))];
+        var dParameters = attention.CreateGradients();
+        for (var b = 0; b < B; b++)
+        {
+            for (var q = 0; q < Queries; q++)
+                attention.Backward(attention.Forward(queries[q, b], keys[b], valid[b]), dContexts[q, b], dQueries[q, b], dKeys[b], dParameters);
+        }
+
+        return GradientCheck.Run(
+            () => HalfSquare(Contexts(), target),
+            [
+                new("queries", queries.Values, dQueries.Values),
+                .. keys.Select((one, b) => new CheckedTensor($"keys[{b}]", one.Values, dKeys[b].Values)),
+                .. Pair("", attention.Parameters.Tensors, dParameters.Tensors),
             ]);
     }
 
