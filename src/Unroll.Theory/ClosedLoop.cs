@@ -156,12 +156,7 @@ public sealed class ClosedLoop
     {
         ArgumentNullException.ThrowIfNull(feedback);
         Shape.Equal(_cells[0].InputSize, x.F, "features inputSize =", nameof(x));
-        Shape.Table(x.T, x.B, feedback, nameof(feedback));
-        for (var b = 0; b < x.B; b++)
-        {
-            if (feedback[0, b])
-                throw new ArgumentException($"feedback: expected [0, {b}] to be false, got true; there is no output before step 0.", nameof(feedback));
-        }
+        Shape.Feedback(x.T, x.B, feedback, nameof(feedback));
     }
 }
 

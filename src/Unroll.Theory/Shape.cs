@@ -17,6 +17,19 @@ static class Shape
             throw new ArgumentException($"{name}: expected {what} {expected}, got {actual}.", name);
     }
 
+    /// <summary>Requires the shape [T, B] and no feedback at step 0.</summary>
+    public static void Feedback(int T, int B, bool[,]? feedback, string name)
+    {
+        if (feedback is null)
+            return;
+        Table(T, B, feedback, name);
+        for (var b = 0; b < B; b++)
+        {
+            if (feedback[0, b])
+                throw new ArgumentException($"{name}: expected [0, {b}] to be false, got true; there is no output before step 0.", name);
+        }
+    }
+
     /// <summary>Requires a token of 0 … V − 1.</summary>
     public static void Token(int vocabularySize, int token, string name)
     {

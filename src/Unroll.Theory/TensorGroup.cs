@@ -22,5 +22,9 @@ public abstract class TensorGroup
         }
     }
 
+    /// <summary>The tensors of a part of this group, under names that begin with the part's; none without the part.</summary>
+    private protected static IEnumerable<NamedTensor> Prefixed(string prefix, TensorGroup? part) =>
+        part is null ? [] : part.Tensors.Select(tensor => tensor with { Name = prefix + tensor.Name });
+
     private protected static IReadOnlyList<NamedTensor> NotEmpty(params NamedTensor[] tensors) => [.. tensors.Where(tensor => tensor.Values.Length > 0)];
 }

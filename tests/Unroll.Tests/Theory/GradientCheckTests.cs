@@ -84,6 +84,7 @@ public partial class GradientCheckTests(ITestOutputHelper output)
         var options = new Dictionary<string, Func<IReadOnlyList<GradientError>>>();
         AddLayers(options);
         AddParts(options);
+        AddEncoderDecoders(options);
         return options.ToDictionary(option => option.Key, option => new Lazy<IReadOnlyList<GradientError>>(option.Value));
     }
 
