@@ -41,6 +41,8 @@ public sealed class Bidirectional : SequenceLayer
     /// <summary>How the outputs of the two directions become one.</summary>
     public BidirectionalMerge Merge { get; }
 
+    internal override bool ReadsForward => false;
+
     /// <inheritdoc/>
     /// <remarks><code>y_t = merge(h→_t, h←_t)</code></remarks>
     public override BidirectionalCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null, VariationalMasks[]? masks = null)

@@ -27,6 +27,8 @@ public sealed class Recurrent : SequenceLayer
     /// <summary>Whether the steps are read from the last to the first.</summary>
     public bool Reverse { get; }
 
+    internal override bool ReadsForward => !Reverse;
+
     /// <inheritdoc/>
     /// <remarks>
     /// <code>

@@ -22,6 +22,9 @@ public abstract class SequenceLayer
     /// <summary>The number of features of an output step.</summary>
     public int OutputSize { get; }
 
+    /// <summary>Whether every part of the layer reads from the first step to the last, so that a sequence can be read in pieces.</summary>
+    internal abstract bool ReadsForward { get; }
+
     /// <summary>Runs the layer over all valid steps.</summary>
     /// <param name="x">The inputs, [T, B, inputSize]; padded steps are not read.</param>
     /// <param name="initialStates">The states before the first step read, <c>[cell][b]</c>; zeros if null. They are copied.</param>

@@ -21,6 +21,8 @@ public sealed class Stacked : SequenceLayer
             Shape.Equal(layers[l - 1].OutputSize, layers[l].InputSize, $"inputSize of layer {l} = outputSize of layer {l - 1} =", nameof(layers));
     }
 
+    internal override bool ReadsForward => _layers.All(layer => layer.ReadsForward);
+
     /// <inheritdoc/>
     /// <remarks><code>yˡ = layerˡ(yˡ⁻¹)</code></remarks>
     public override StackedCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null, VariationalMasks[]? masks = null)

@@ -20,6 +20,7 @@ public partial class GradientCheckTests
             options[$"{name}, variational dropout"] = () => CheckLayer(() => new Recurrent(make(I, H)), dropout: true);
             options[$"{name}, two bidirectional layers, lengths, dropout"] = () => CheckLayer(
                 () => new Stacked(new Bidirectional(make(I, 3), make(I, 3), BidirectionalMerge.Sum), new Bidirectional(make(3, 3), make(3, 4))), s_ragged, dropout: true);
+            options[$"{name}, two layers, truncated BPTT"] = () => CheckTruncated(() => new Stacked(new Recurrent(make(I, H)), new Recurrent(make(H, 3))), k1: 2, k2: 3);
             options[$"{name}, closed loop, mixed mask"] = () => CheckClosedLoop(MixedMask(), make(I, H));
             options[$"{name}, closed loop, two layers"] = () => CheckClosedLoop(ClosedLoop.FeedbackAfter(2, T, B), make(I, H), make(H, 3));
         }
@@ -92,6 +93,51 @@ public partial class GradientCheckTests
                     .. Pair("linear ", linear.Parameters.Tensors, gradients.DLinear.Tensors),
                     .. StateTensors(states, gradients.DInitialStates),
                 ]);
+        }
+    }
+
+    /// <summary>
+    /// The truncated gradient is the gradient of a sum over pieces, each of which starts k2 steps before its end from a state taken as a constant
+    /// and has the loss of its own k1 steps: that sum is what the differences are taken of.
+    /// </summary>
+    static IReadOnlyList<GradientError> CheckTruncated(Func<SequenceLayer> make, int k1, int k2)
+    {
+        for (var seed = 1; ; seed++)
+        {
+            var random = new Random(seed);
+            var layer = make();
+            Draw.Parameters(random, layer.Cells);
+            var x = Draw.Sequence(random, T, B, layer.InputSize);
+            var states = Draw.States(random, layer.Cells, B);
+            var target = Draw.Sequence(random, T, B, layer.OutputSize);
+            if (!IsFitForDifferences(layer.Cells, Steps(layer.Forward(x, states))))
+                continue;
+
+            var truncated = new TruncatedBptt(layer, k1, k2, states);
+            CellParameters[] dParameters = [.. layer.Cells.Select(cell => cell.CreateGradients())];
+            var dX = new Sequence(T, B, layer.InputSize);
+            var pieces = new List<(int First, int From, int To, CellState[][] Start)>();
+            for (var from = 0; from < T; from += k1)
+            {
+                var to = Math.Min(from + k1, T);
+                var y = truncated.Forward(Views.Steps(x, from, to));
+                var gradients = truncated.Backward(Minus(y, Views.Steps(target, from, to)));
+                var first = gradients.FirstStep;
+                for (var k = 0; k < gradients.DX.Values.Length; k++)
+                    dX.Values[(first * B * layer.InputSize) + k] += gradients.DX.Values[k];
+                for (var k = 0; k < dParameters.Length; k++)
+                    dParameters[k].Add(gradients.DParameters[k]);
+                pieces.Add((first, from, to, first == 0 ? states : layer.Forward(Views.Steps(x, 0, first), states).FinalStates));
+            }
+
+            Assert.Contains(pieces, piece => piece.First > 0);
+            return GradientCheck.Run(
+                () => pieces.Sum(piece =>
+                {
+                    var y = layer.Forward(Views.Steps(x, piece.First, piece.To), piece.Start).Y;
+                    return HalfSquare(Views.Steps(y, piece.From - piece.First, y.T), Views.Steps(target, piece.From, piece.To));
+                }),
+                [new("x", x.Values, dX.Values), .. ParameterTensors(layer.Cells, dParameters)]);
         }
     }
 
