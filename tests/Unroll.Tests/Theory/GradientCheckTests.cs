@@ -47,17 +47,17 @@ public partial class GradientCheckTests(ITestOutputHelper output)
     [Fact]
     public void Summary_StaysBelowBar_OverAllOptions()
     {
-        output.WriteLine($"{"option",-64} {"tensors",8} {"worst error",12}  in");
+        output.WriteLine($"{"option",-80} {"tensors",8} {"worst error",12}  in");
         var overall = 0.0;
         foreach (var (option, result) in s_options)
         {
             var errors = result.Value;
             var worst = errors.MaxBy(error => error.RelativeError)!;
             overall = Math.Max(overall, worst.RelativeError);
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{option,-64} {errors.Count,8} {worst.RelativeError,12:E1}  {worst.Name}"));
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{option,-80} {errors.Count,8} {worst.RelativeError,12:E1}  {worst.Name}"));
         }
 
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"all",-64} {"",8} {overall,12:E1}"));
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{"all",-80} {"",8} {overall,12:E1}"));
         Assert.True(overall <= Bar);
     }
 
