@@ -37,9 +37,10 @@ public abstract class Cell
     /// <summary>Computes one step.</summary>
     /// <param name="x">The input x_t, [I]; copied.</param>
     /// <param name="previous">The state at t − 1; kept by reference.</param>
+    /// <param name="hiddenMask">m, [H], kept by reference: W_hh reads hMasked = m ⊙ h_{t−1} (see <see cref="VariationalMasks"/>); all ones if null.</param>
     /// <returns>The new state and what <see cref="Backward"/> needs.</returns>
     /// <exception cref="ArgumentException">A length does not fit the cell.</exception>
-    public abstract CellCache Forward(ReadOnlySpan<double> x, CellState previous);
+    public abstract CellCache Forward(ReadOnlySpan<double> x, CellState previous, double[]? hiddenMask = null);
 
     /// <summary>Takes the gradient of the loss one step back in time.</summary>
     /// <param name="cache">What <see cref="Forward"/> returned for this step.</param>
@@ -50,11 +51,13 @@ public abstract class Cell
     /// <exception cref="ArgumentException">A length or the cache does not fit the cell.</exception>
     public abstract CellState Backward(CellCache cache, CellState dState, Span<double> dX, CellParameters dParameters);
 
-    private protected void CheckForward(ReadOnlySpan<double> x, CellState previous)
+    private protected void CheckForward(ReadOnlySpan<double> x, CellState previous, double[]? hiddenMask)
     {
         ArgumentNullException.ThrowIfNull(previous);
         Shape.Equal(InputSize, x.Length, "length inputSize =", nameof(x));
         Shape.State(this, previous, nameof(previous));
+        if (hiddenMask is not null)
+            Shape.Equal(HiddenSize, hiddenMask.Length, "length hiddenSize =", nameof(hiddenMask));
     }
 
     private protected TCache CheckBackward<TCache>(CellCache cache, CellState dState, Span<double> dX, CellParameters dParameters)
@@ -67,9 +70,15 @@ public abstract class Cell
         Shape.State(this, dState, nameof(dState));
         Shape.Equal(Parameters.WeightIh.Rows, dParameters.WeightIh.Rows, "rows of WeightIh", nameof(dParameters));
         Shape.Equal(Parameters.WeightPeephole.Length, dParameters.WeightPeephole.Length, "length of WeightPeephole", nameof(dParameters));
+        Shape.Equal(Parameters.GainIh.Length, dParameters.GainIh.Length, "length of GainIh", nameof(dParameters));
         return cache as TCache
             ?? throw new ArgumentException($"cache: expected {typeof(TCache).Name}, got {cache.GetType().Name}.", nameof(cache));
     }
+
+    /// <summary>The vector times the mask; the vector itself where there is no mask.</summary>
+    /// <remarks><code>m ⊙ v</code> Forward for v = h_{t−1}, backward for the gradient on the result.</remarks>
+    private protected static double[] Masked(double[] v, double[]? mask) =>
+        mask is null ? v : [.. v.Zip(mask, (value, m) => m * value)];
 
     /// <summary>Adds a vector to another.</summary>
     /// <remarks><code>y += x</code></remarks>
@@ -83,8 +92,10 @@ public abstract class Cell
 /// <summary>What one forward step keeps for its backward step.</summary>
 public abstract class CellCache
 {
-    private protected CellCache(ReadOnlySpan<double> x, CellState previous, CellState state)
+    private protected CellCache(ReadOnlySpan<double> x, CellState previous, CellState state, double[] hMasked, double[]? hiddenMask)
     {
+        HMasked = hMasked;
+        HiddenMask = hiddenMask;
         X = x.ToArray();
         Previous = previous;
         State = state;
@@ -95,6 +106,12 @@ public abstract class CellCache
 
     /// <summary>The state at t − 1.</summary>
     public CellState Previous { get; }
+
+    /// <summary>What W_hh multiplied: m ⊙ h_{t−1}, which is h_{t−1} without a mask, [H].</summary>
+    public double[] HMasked { get; }
+
+    /// <summary>The mask m of the recurrent product, [H]; null without one.</summary>
+    public double[]? HiddenMask { get; }
 
     /// <summary>The state at t.</summary>
     public CellState State { get; }

@@ -5,9 +5,9 @@ namespace Unroll.Theory;
 /// G = 1 for an RNN, 1 to 4 for an LSTM (order i f g o, absent gates omitted), 3 for a GRU (order r z n).
 /// Row <c>k · H + j</c> belongs to unit j of the k-th gate that is present.
 /// </remarks>
-public sealed class CellParameters
+public sealed class CellParameters : TensorGroup
 {
-    internal CellParameters(int gateCount, int inputSize, int hiddenSize, int peepholeCount = 0)
+    internal CellParameters(int gateCount, int inputSize, int hiddenSize, int peepholeCount = 0, bool layerNorm = false)
     {
         Shape.Positive(inputSize, nameof(inputSize));
         Shape.Positive(hiddenSize, nameof(hiddenSize));
@@ -16,6 +16,10 @@ public sealed class CellParameters
         BiasIh = new double[gateCount * hiddenSize];
         BiasHh = new double[gateCount * hiddenSize];
         WeightPeephole = new double[peepholeCount * hiddenSize];
+        GainIh = new double[layerNorm ? gateCount * hiddenSize : 0];
+        GainHh = new double[layerNorm ? gateCount * hiddenSize : 0];
+        GainCell = new double[layerNorm ? hiddenSize : 0];
+        BiasCell = new double[layerNorm ? hiddenSize : 0];
     }
 
     /// <summary>The weights from the input, W_ih, [G·H, I].</summary>
@@ -24,41 +28,36 @@ public sealed class CellParameters
     /// <summary>The weights from the previous hidden state, W_hh, [G·H, H].</summary>
     public Matrix WeightHh { get; }
 
-    /// <summary>The bias beside the input product, b_ih, [G·H].</summary>
+    /// <summary>The bias beside the input product (after its normalisation, if it has one), b_ih, [G·H].</summary>
     public double[] BiasIh { get; }
 
-    /// <summary>The bias beside the hidden product, b_hh, [G·H].</summary>
+    /// <summary>The bias beside the hidden product (after its normalisation, if it has one), b_hh, [G·H].</summary>
     public double[] BiasHh { get; }
 
     /// <summary>The peephole weights p of an LSTM, [P·H]: one block of H per sigmoid gate that is present, in the order i f o; empty without peepholes.</summary>
     public double[] WeightPeephole { get; }
 
-    /// <summary>All tensors that have elements, under their names, in the order WeightIh, WeightHh, BiasIh, BiasHh, WeightPeephole.</summary>
-    public IReadOnlyList<NamedTensor> Tensors
-    {
-        get
-        {
-            NamedTensor[] all =
-            [
-                new(nameof(WeightIh), WeightIh.Values),
-                new(nameof(WeightHh), WeightHh.Values),
-                new(nameof(BiasIh), BiasIh),
-                new(nameof(BiasHh), BiasHh),
-                new(nameof(WeightPeephole), WeightPeephole),
-            ];
-            return [.. all.Where(tensor => tensor.Values.Length > 0)];
-        }
-    }
+    /// <summary>The gain α_ih of the layer normalisation of the input product, [G·H]; empty without normalisation.</summary>
+    public double[] GainIh { get; }
 
-    /// <summary>Overwrites every element, tensor after tensor, with the values <paramref name="next"/> returns.</summary>
-    /// <param name="next">Draws one value, for example from a seeded generator.</param>
-    public void Fill(Func<double> next)
-    {
-        ArgumentNullException.ThrowIfNull(next);
-        foreach (var tensor in Tensors)
-        {
-            for (var k = 0; k < tensor.Values.Length; k++)
-                tensor.Values[k] = next();
-        }
-    }
+    /// <summary>The gain α_hh of the layer normalisation of the hidden product, [G·H]; empty without normalisation.</summary>
+    public double[] GainHh { get; }
+
+    /// <summary>The gain α_c of the layer normalisation of the cell state, [H]; empty without normalisation.</summary>
+    public double[] GainCell { get; }
+
+    /// <summary>The bias b_c of the layer normalisation of the cell state, [H]; empty without normalisation.</summary>
+    public double[] BiasCell { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<NamedTensor> Tensors => NotEmpty(
+        new(nameof(WeightIh), WeightIh.Values),
+        new(nameof(WeightHh), WeightHh.Values),
+        new(nameof(BiasIh), BiasIh),
+        new(nameof(BiasHh), BiasHh),
+        new(nameof(WeightPeephole), WeightPeephole),
+        new(nameof(GainIh), GainIh),
+        new(nameof(GainHh), GainHh),
+        new(nameof(GainCell), GainCell),
+        new(nameof(BiasCell), BiasCell));
 }

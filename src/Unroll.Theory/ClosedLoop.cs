@@ -156,17 +156,7 @@ public sealed class ClosedLoop
     {
         ArgumentNullException.ThrowIfNull(feedback);
         Shape.Equal(_cells[0].InputSize, x.F, "features inputSize =", nameof(x));
-        if (feedback.GetLength(0) != x.T || feedback.GetLength(1) != x.B)
-        {
-            throw new ArgumentException(
-                $"feedback: expected shape [{x.T}, {x.B}], got [{feedback.GetLength(0)}, {feedback.GetLength(1)}].", nameof(feedback));
-        }
-
-        for (var b = 0; b < x.B; b++)
-        {
-            if (feedback[0, b])
-                throw new ArgumentException($"feedback: expected [0, {b}] to be false, got true; there is no output before step 0.", nameof(feedback));
-        }
+        Shape.Feedback(x.T, x.B, feedback, nameof(feedback));
     }
 }
 

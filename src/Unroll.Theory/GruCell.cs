@@ -50,26 +50,27 @@ public sealed class GruCell : Cell
     /// <remarks>
     /// <code>
     /// gatesX = W_ih x + b_ih
-    /// gatesH = W_hh hPrev + b_hh
+    /// hMasked = m ⊙ hPrev
+    /// gatesH = W_hh hMasked + b_hh
     /// r = σ(gatesX_r + gatesH_r)
     /// z = σ(gatesX_z + gatesH_z)
-    /// n = tanh(gatesX_n + r ⊙ gatesH_n)                    AfterProduct
-    /// n = tanh(gatesX_n + (W_hh (r ⊙ hPrev) + b_hh)_n)     BeforeProduct
+    /// n = tanh(gatesX_n + r ⊙ gatesH_n)                      AfterProduct
+    /// n = tanh(gatesX_n + (W_hh (r ⊙ hMasked) + b_hh)_n)     BeforeProduct
     /// h = (1 − z) ⊙ n + z ⊙ hPrev
     /// </code>
     /// </remarks>
-    public override GruCache Forward(ReadOnlySpan<double> x, CellState previous)
+    public override GruCache Forward(ReadOnlySpan<double> x, CellState previous, double[]? hiddenMask = null)
     {
-        CheckForward(x, previous);
+        CheckForward(x, previous, hiddenMask);
         var H = HiddenSize;
-        var hPrev = previous.H;
+        var (hPrev, hMasked) = (previous.H, Masked(previous.H, hiddenMask));
 
         var gatesX = new double[3 * H];
         Parameters.WeightIh.MultiplyAdd(x, gatesX);
         Add(Parameters.BiasIh, gatesX);
 
         var gatesH = new double[3 * H];
-        Parameters.WeightHh.MultiplyAdd(hPrev, gatesH);
+        Parameters.WeightHh.MultiplyAdd(hMasked, gatesH);
         Add(Parameters.BiasHh, gatesH);
 
         var (r, z) = (new double[H], new double[H]);
@@ -81,7 +82,7 @@ public sealed class GruCell : Cell
 
         var resetH = new double[H];
         for (var j = 0; j < H; j++)
-            resetH[j] = r[j] * hPrev[j];
+            resetH[j] = r[j] * hMasked[j];
 
         // The rows of W_hn are the last H rows of W_hh: of this product only they are read.
         var gatesResetH = new double[3 * H];
@@ -98,7 +99,7 @@ public sealed class GruCell : Cell
             h[j] = ((1 - z[j]) * n[j]) + (z[j] * hPrev[j]);
         }
 
-        return new GruCache(x, previous, new CellState(h)) { R = r, Z = z, N = n, ProductN = productN, ResetH = resetH };
+        return new GruCache(x, previous, new CellState(h), hMasked, hiddenMask) { R = r, Z = z, N = n, ProductN = productN, ResetH = resetH };
     }
 
     /// <inheritdoc/>
@@ -111,15 +112,16 @@ public sealed class GruCell : Cell
     /// AfterProduct:
     ///   dGates_r  = dGates_n ⊙ (W_hn hPrev + b_hn) ⊙ σ'(r)
     ///   dGatesH   = (dGates_r, dGates_z, r ⊙ dGates_n)
-    ///   dWeightHh += dGatesH hPrevᵀ        dBiasHh += dGatesH
-    ///   dHPrev    = dH ⊙ z + W_hhᵀ dGatesH
+    ///   dWeightHh += dGatesH hMaskedᵀ      dBiasHh += dGatesH
+    ///   dHMasked  = W_hhᵀ dGatesH
     /// BeforeProduct:
     ///   dResetH   = W_hhᵀ (0, 0, dGates_n)
-    ///   dGates_r  = dResetH ⊙ hPrev ⊙ σ'(r)
-    ///   dWeightHh += (dGates_r, dGates_z, 0) hPrevᵀ + (0, 0, dGates_n) (r ⊙ hPrev)ᵀ
+    ///   dGates_r  = dResetH ⊙ hMasked ⊙ σ'(r)
+    ///   dWeightHh += (dGates_r, dGates_z, 0) hMaskedᵀ + (0, 0, dGates_n) (r ⊙ hMasked)ᵀ
     ///   dBiasHh   += (dGates_r, dGates_z, dGates_n)
-    ///   dHPrev    = dH ⊙ z + r ⊙ dResetH + W_hhᵀ (dGates_r, dGates_z, 0)
+    ///   dHMasked  = r ⊙ dResetH + W_hhᵀ (dGates_r, dGates_z, 0)
     /// both:
+    ///   dHPrev    = dH ⊙ z + m ⊙ dHMasked
     ///   dGatesX   = (dGates_r, dGates_z, dGates_n)
     ///   dWeightIh += dGatesX xᵀ            dBiasIh += dGatesX        dX += W_ihᵀ dGatesX
     /// </code>
@@ -129,11 +131,11 @@ public sealed class GruCell : Cell
         var step = CheckBackward<GruCache>(cache, dState, dX, dParameters);
         var H = HiddenSize;
         var (r, z, n) = (step.R, step.Z, step.N);
-        var hPrev = step.Previous.H;
+        var (hPrev, hMasked) = (step.Previous.H, step.HMasked);
         var dH = dState.H;
 
         var (dGatesR, dGatesZ, dGatesN) = (new double[H], new double[H], new double[H]);
-        var dHPrev = new double[H];
+        var (dHPrev, dHMasked) = (new double[H], new double[H]);
         for (var j = 0; j < H; j++)
         {
             dGatesN[j] = dH[j] * (1 - z[j]) * Activations.TanhDerivative(n[j]);
@@ -152,9 +154,9 @@ public sealed class GruCell : Cell
             }
 
             double[] dGatesH = [.. dGatesR, .. dGatesZ, .. dProductN];
-            dParameters.WeightHh.OuterProductAdd(dGatesH, hPrev);
+            dParameters.WeightHh.OuterProductAdd(dGatesH, hMasked);
             Add(dGatesH, dParameters.BiasHh);
-            Parameters.WeightHh.TransposeMultiplyAdd(dGatesH, dHPrev);
+            Parameters.WeightHh.TransposeMultiplyAdd(dGatesH, dHMasked);
         }
         else
         {
@@ -163,17 +165,19 @@ public sealed class GruCell : Cell
             Parameters.WeightHh.TransposeMultiplyAdd(onlyN, dResetH);
             for (var j = 0; j < H; j++)
             {
-                dGatesR[j] = dResetH[j] * hPrev[j] * Activations.SigmoidDerivative(r[j]);
-                dHPrev[j] += r[j] * dResetH[j];
+                dGatesR[j] = dResetH[j] * hMasked[j] * Activations.SigmoidDerivative(r[j]);
+                dHMasked[j] += r[j] * dResetH[j];
             }
 
             double[] onlyRz = [.. dGatesR, .. dGatesZ, .. zero];
-            dParameters.WeightHh.OuterProductAdd(onlyRz, hPrev);
+            dParameters.WeightHh.OuterProductAdd(onlyRz, hMasked);
             dParameters.WeightHh.OuterProductAdd(onlyN, step.ResetH);
             Add(onlyRz, dParameters.BiasHh);
             Add(onlyN, dParameters.BiasHh);
-            Parameters.WeightHh.TransposeMultiplyAdd(onlyRz, dHPrev);
+            Parameters.WeightHh.TransposeMultiplyAdd(onlyRz, dHMasked);
         }
+
+        Add(Masked(dHMasked, step.HiddenMask), dHPrev);
 
         double[] dGatesX = [.. dGatesR, .. dGatesZ, .. dGatesN];
         dParameters.WeightIh.OuterProductAdd(dGatesX, step.X);
@@ -187,8 +191,8 @@ public sealed class GruCell : Cell
 /// <summary>What a step of a <see cref="GruCell"/> keeps.</summary>
 public sealed class GruCache : CellCache
 {
-    internal GruCache(ReadOnlySpan<double> x, CellState previous, CellState state)
-        : base(x, previous, state)
+    internal GruCache(ReadOnlySpan<double> x, CellState previous, CellState state, double[] hMasked, double[]? hiddenMask)
+        : base(x, previous, state, hMasked, hiddenMask)
     {
     }
 
@@ -201,9 +205,9 @@ public sealed class GruCache : CellCache
     /// <summary>The candidate n_t, [H].</summary>
     public required double[] N { get; init; }
 
-    /// <summary>W_hn h_{t−1} + b_hn, [H]; what r scales in <see cref="GruResetGate.AfterProduct"/>.</summary>
+    /// <summary>W_hn hMasked + b_hn, [H]; what r scales in <see cref="GruResetGate.AfterProduct"/>.</summary>
     public required double[] ProductN { get; init; }
 
-    /// <summary>r_t ⊙ h_{t−1}, [H]; what W_hn multiplies in <see cref="GruResetGate.BeforeProduct"/>.</summary>
+    /// <summary>r_t ⊙ hMasked, [H]; what W_hn multiplies in <see cref="GruResetGate.BeforeProduct"/>.</summary>
     public required double[] ResetH { get; init; }
 }

@@ -1,7 +1,7 @@
 namespace Unroll.Theory;
 
 /// <summary>The parameters of a <see cref="Linear"/> layer, or their gradients.</summary>
-public sealed class LinearParameters
+public sealed class LinearParameters : TensorGroup
 {
     internal LinearParameters(int inputSize, int outputSize)
     {
@@ -15,19 +15,8 @@ public sealed class LinearParameters
     /// <summary>The bias b, [outputSize].</summary>
     public double[] Bias { get; }
 
-    /// <summary>Both tensors under their names, Weight then Bias.</summary>
-    public IReadOnlyList<NamedTensor> Tensors => [new(nameof(Weight), Weight.Values), new(nameof(Bias), Bias)];
-
-    /// <inheritdoc cref="CellParameters.Fill"/>
-    public void Fill(Func<double> next)
-    {
-        ArgumentNullException.ThrowIfNull(next);
-        foreach (var tensor in Tensors)
-        {
-            for (var k = 0; k < tensor.Values.Length; k++)
-                tensor.Values[k] = next();
-        }
-    }
+    /// <inheritdoc/>
+    public override IReadOnlyList<NamedTensor> Tensors => [new(nameof(Weight), Weight.Values), new(nameof(Bias), Bias)];
 }
 
 /// <summary>The affine map, applied to every step of every sample alike.</summary>

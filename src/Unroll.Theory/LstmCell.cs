@@ -67,7 +67,8 @@ public sealed class LstmCell : Cell
     /// <inheritdoc/>
     /// <remarks>
     /// <code>
-    /// gates = W_ih x + b_ih + W_hh hPrev + b_hh
+    /// hMasked = m ⊙ hPrev
+    /// gates = W_ih x + b_ih + W_hh hMasked + b_hh
     /// i = σ(gates_i + p_i ⊙ cPrev)      or 1 if absent
     /// f = σ(gates_f + p_f ⊙ cPrev)      or 1 if absent
     /// g = tanh(gates_g)
@@ -76,16 +77,16 @@ public sealed class LstmCell : Cell
     /// h = o ⊙ tanh(c)
     /// </code>
     /// </remarks>
-    public override LstmCache Forward(ReadOnlySpan<double> x, CellState previous)
+    public override LstmCache Forward(ReadOnlySpan<double> x, CellState previous, double[]? hiddenMask = null)
     {
-        CheckForward(x, previous);
+        CheckForward(x, previous, hiddenMask);
         var H = HiddenSize;
-        var (hPrev, cPrev) = (previous.H, previous.C);
+        var (hMasked, cPrev) = (Masked(previous.H, hiddenMask), previous.C);
 
         var gates = new double[Options.GateCount * H];
         Parameters.WeightIh.MultiplyAdd(x, gates);
         Add(Parameters.BiasIh, gates);
-        Parameters.WeightHh.MultiplyAdd(hPrev, gates);
+        Parameters.WeightHh.MultiplyAdd(hMasked, gates);
         Add(Parameters.BiasHh, gates);
 
         var (gatesI, gatesF) = (Block(gates, _iBlock), Block(gates, _fBlock));
@@ -105,7 +106,7 @@ public sealed class LstmCell : Cell
             h[j] = o[j] * tanhC[j];
         }
 
-        return new LstmCache(x, previous, new CellState(h, c)) { I = i, F = f, G = g, O = o, TanhC = tanhC };
+        return new LstmCache(x, previous, new CellState(h, c), hMasked, hiddenMask) { I = i, F = f, G = g, O = o, TanhC = tanhC };
     }
 
     /// <inheritdoc/>
@@ -121,8 +122,8 @@ public sealed class LstmCell : Cell
     /// dCPrev   = dC ⊙ f + p_i ⊙ dGates_i + p_f ⊙ dGates_f
     ///
     /// dP_i += dGates_i ⊙ cPrev    dP_f += dGates_f ⊙ cPrev    dP_o += dGates_o ⊙ c
-    /// dWeightIh += dGates xᵀ        dBiasIh += dGates        dX    += W_ihᵀ dGates
-    /// dWeightHh += dGates hPrevᵀ    dBiasHh += dGates        dHPrev = W_hhᵀ dGates
+    /// dWeightIh += dGates xᵀ          dBiasIh += dGates        dX    += W_ihᵀ dGates
+    /// dWeightHh += dGates hMaskedᵀ    dBiasHh += dGates        dHPrev = m ⊙ W_hhᵀ dGates
     /// </code>
     /// </remarks>
     public override CellState Backward(CellCache cache, CellState dState, Span<double> dX, CellParameters dParameters)
@@ -131,7 +132,7 @@ public sealed class LstmCell : Cell
         var H = HiddenSize;
         var (i, f, g, o) = (step.I, step.F, step.G, step.O);
         var (c, tanhC) = (step.State.C, step.TanhC);
-        var (hPrev, cPrev) = (step.Previous.H, step.Previous.C);
+        var cPrev = step.Previous.C;
         var (pI, pF, pO) = Peepholes();
         var dH = dState.H;
 
@@ -166,12 +167,12 @@ public sealed class LstmCell : Cell
         Add(dGates, dParameters.BiasIh);
         Parameters.WeightIh.TransposeMultiplyAdd(dGates, dX);
 
-        dParameters.WeightHh.OuterProductAdd(dGates, hPrev);
+        dParameters.WeightHh.OuterProductAdd(dGates, step.HMasked);
         Add(dGates, dParameters.BiasHh);
-        var dHPrev = new double[H];
-        Parameters.WeightHh.TransposeMultiplyAdd(dGates, dHPrev);
+        var dHMasked = new double[H];
+        Parameters.WeightHh.TransposeMultiplyAdd(dGates, dHMasked);
 
-        return new CellState(dHPrev, dCPrev);
+        return new CellState(Masked(dHMasked, step.HiddenMask), dCPrev);
     }
 
     /// <summary>The peephole weights per gate, [H] each; zeros where there is none.</summary>
@@ -193,8 +194,8 @@ public sealed class LstmCell : Cell
 /// <summary>What a step of an <see cref="LstmCell"/> keeps.</summary>
 public sealed class LstmCache : CellCache
 {
-    internal LstmCache(ReadOnlySpan<double> x, CellState previous, CellState state)
-        : base(x, previous, state)
+    internal LstmCache(ReadOnlySpan<double> x, CellState previous, CellState state, double[] hMasked, double[]? hiddenMask)
+        : base(x, previous, state, hMasked, hiddenMask)
     {
     }
 

@@ -14,6 +14,11 @@ public sealed class Matrix
         Values = new double[rows * cols];
     }
 
+    Matrix() => Values = [];
+
+    /// <summary>The matrix without elements, [0, 0]: a weight that a model does not have.</summary>
+    internal static Matrix Empty { get; } = new();
+
     /// <summary>The number of rows.</summary>
     public int Rows { get; }
 
@@ -29,6 +34,9 @@ public sealed class Matrix
         get => Values[(r * Cols) + c];
         set => Values[(r * Cols) + c] = value;
     }
+
+    /// <summary>Row <paramref name="r"/>, [cols]; writing to it writes to the matrix.</summary>
+    public Span<double> Row(int r) => Values.AsSpan(r * Cols, Cols);
 
     /// <summary>Adds the product with a vector.</summary>
     /// <remarks><code>y += W x</code> x is [cols]; y is [rows] and is accumulated into.</remarks>

@@ -42,27 +42,28 @@ public sealed class RnnCell : Cell
     /// <inheritdoc/>
     /// <remarks>
     /// <code>
-    /// a = W_ih x + b_ih + W_hh hPrev + b_hh
+    /// hMasked = m ⊙ hPrev
+    /// a = W_ih x + b_ih + W_hh hMasked + b_hh
     /// h = φ(a)
     /// </code>
     /// </remarks>
-    public override RnnCache Forward(ReadOnlySpan<double> x, CellState previous)
+    public override RnnCache Forward(ReadOnlySpan<double> x, CellState previous, double[]? hiddenMask = null)
     {
-        CheckForward(x, previous);
+        CheckForward(x, previous, hiddenMask);
         var H = HiddenSize;
-        var hPrev = previous.H;
+        var hMasked = Masked(previous.H, hiddenMask);
 
         var a = new double[H];
         Parameters.WeightIh.MultiplyAdd(x, a);
         Add(Parameters.BiasIh, a);
-        Parameters.WeightHh.MultiplyAdd(hPrev, a);
+        Parameters.WeightHh.MultiplyAdd(hMasked, a);
         Add(Parameters.BiasHh, a);
 
         var h = new double[H];
         for (var j = 0; j < H; j++)
             h[j] = Activation == RnnActivation.Tanh ? Activations.Tanh(a[j]) : Activations.Relu(a[j]);
 
-        return new RnnCache(x, previous, new CellState(h)) { A = a };
+        return new RnnCache(x, previous, new CellState(h), hMasked, hiddenMask) { A = a };
     }
 
     /// <inheritdoc/>
@@ -70,7 +71,7 @@ public sealed class RnnCell : Cell
     /// <code>
     /// dA      = dH ⊙ φ'(a)
     /// dWeightIh += dA xᵀ        dBiasIh += dA        dX    += W_ihᵀ dA
-    /// dWeightHh += dA hPrevᵀ    dBiasHh += dA        dHPrev = W_hhᵀ dA
+    /// dWeightHh += dA hMaskedᵀ  dBiasHh += dA        dHPrev = m ⊙ W_hhᵀ dA
     /// </code>
     /// </remarks>
     public override CellState Backward(CellCache cache, CellState dState, Span<double> dX, CellParameters dParameters)
@@ -78,7 +79,6 @@ public sealed class RnnCell : Cell
         var step = CheckBackward<RnnCache>(cache, dState, dX, dParameters);
         var H = HiddenSize;
         var h = step.State.H;
-        var hPrev = step.Previous.H;
         var dH = dState.H;
 
         var dA = new double[H];
@@ -93,20 +93,20 @@ public sealed class RnnCell : Cell
         Add(dA, dParameters.BiasIh);
         Parameters.WeightIh.TransposeMultiplyAdd(dA, dX);
 
-        dParameters.WeightHh.OuterProductAdd(dA, hPrev);
+        dParameters.WeightHh.OuterProductAdd(dA, step.HMasked);
         Add(dA, dParameters.BiasHh);
-        var dHPrev = new double[H];
-        Parameters.WeightHh.TransposeMultiplyAdd(dA, dHPrev);
+        var dHMasked = new double[H];
+        Parameters.WeightHh.TransposeMultiplyAdd(dA, dHMasked);
 
-        return new CellState(dHPrev);
+        return new CellState(Masked(dHMasked, step.HiddenMask));
     }
 }
 
 /// <summary>What a step of an <see cref="RnnCell"/> keeps.</summary>
 public sealed class RnnCache : CellCache
 {
-    internal RnnCache(ReadOnlySpan<double> x, CellState previous, CellState state)
-        : base(x, previous, state)
+    internal RnnCache(ReadOnlySpan<double> x, CellState previous, CellState state, double[] hMasked, double[]? hiddenMask)
+        : base(x, previous, state, hMasked, hiddenMask)
     {
     }
 

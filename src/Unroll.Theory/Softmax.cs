@@ -41,6 +41,22 @@ public static class Softmax
             dLogits[k] = probabilities[k] * (dProbabilities[k] - mean);
     }
 
+    /// <summary>The class of the largest logit or probability, the first of equal ones.</summary>
+    /// <remarks><code>argmax_k a_k</code></remarks>
+    /// <exception cref="ArgumentException">There is no logit.</exception>
+    public static int ArgMax(ReadOnlySpan<double> logits)
+    {
+        Shape.Positive(logits.Length, nameof(logits));
+        var best = 0;
+        for (var k = 1; k < logits.Length; k++)
+        {
+            if (logits[k] > logits[best])
+                best = k;
+        }
+
+        return best;
+    }
+
     internal static double Max(ReadOnlySpan<double> values)
     {
         var max = values[0];

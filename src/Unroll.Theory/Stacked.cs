@@ -21,22 +21,24 @@ public sealed class Stacked : SequenceLayer
             Shape.Equal(layers[l - 1].OutputSize, layers[l].InputSize, $"inputSize of layer {l} = outputSize of layer {l - 1} =", nameof(layers));
     }
 
+    internal override bool ReadsForward => _layers.All(layer => layer.ReadsForward);
+
     /// <inheritdoc/>
     /// <remarks><code>yˡ = layerˡ(yˡ⁻¹)</code></remarks>
-    public override StackedCache Forward(Sequence x, CellState[][]? initialStates = null)
+    public override StackedCache Forward(Sequence x, CellState[][]? initialStates = null, int[]? lengths = null, VariationalMasks[]? masks = null)
     {
-        var states = CheckForward(x, initialStates);
+        var states = CheckForward(x, initialStates, masks);
         var caches = new LayerCache[_layers.Length];
         var finalStates = new List<CellState[]>();
         var y = x;
         for (var l = 0; l < _layers.Length; l++)
         {
-            caches[l] = _layers[l].Forward(y, StatesOf(l, states));
+            caches[l] = _layers[l].Forward(y, OfLayer(l, states), lengths, masks is null ? null : OfLayer(l, masks));
             y = caches[l].Y;
             finalStates.AddRange(caches[l].FinalStates);
         }
 
-        return new StackedCache(this, y, [.. finalStates], caches);
+        return new StackedCache(this, y, [.. finalStates], caches[0].Lengths, caches);
     }
 
     /// <inheritdoc/>
@@ -50,7 +52,7 @@ public sealed class Stacked : SequenceLayer
         var dX = dY;
         for (var l = _layers.Length - 1; l >= 0; l--)
         {
-            var gradients = _layers[l].Backward(caches[l], dX, StatesOf(l, dStates));
+            var gradients = _layers[l].Backward(caches[l], dX, OfLayer(l, dStates));
             dX = gradients.DX;
             dParameters.InsertRange(0, gradients.DParameters);
             dInitialStates.InsertRange(0, gradients.DInitialStates);
@@ -59,11 +61,11 @@ public sealed class Stacked : SequenceLayer
         return new LayerGradients(dX, [.. dParameters], [.. dInitialStates]);
     }
 
-    /// <summary>The states of the cells of layer l.</summary>
-    CellState[][] StatesOf(int l, CellState[][] states)
+    /// <summary>The elements, one per cell, that belong to the cells of layer l.</summary>
+    TElement[] OfLayer<TElement>(int l, TElement[] perCell)
     {
         var first = _layers.Take(l).Sum(layer => layer.Cells.Count);
-        return states[first..(first + _layers[l].Cells.Count)];
+        return perCell[first..(first + _layers[l].Cells.Count)];
     }
 
     static SequenceLayer[] NotEmpty(SequenceLayer[] layers)
@@ -76,8 +78,8 @@ public sealed class Stacked : SequenceLayer
 /// <summary>What a forward pass of <see cref="Stacked"/> keeps: the cache of each layer.</summary>
 public sealed class StackedCache : LayerCache
 {
-    internal StackedCache(Stacked layer, Sequence y, CellState[][] finalStates, LayerCache[] layers)
-        : base(layer, y, finalStates) => Layers = layers;
+    internal StackedCache(Stacked layer, Sequence y, CellState[][] finalStates, int[] lengths, LayerCache[] layers)
+        : base(layer, y, finalStates, lengths) => Layers = layers;
 
     /// <summary>The cache of each layer, bottom first.</summary>
     public IReadOnlyList<LayerCache> Layers { get; }

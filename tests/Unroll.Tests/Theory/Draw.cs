@@ -21,12 +21,51 @@ static class Draw
         return values;
     }
 
+    public static Matrix Matrix(Random random, int rows, int cols)
+    {
+        var matrix = new Matrix(rows, cols);
+        Vector(random, rows * cols).CopyTo(matrix.Values, 0);
+        return matrix;
+    }
+
     public static Sequence Sequence(Random random, int T, int B, int F) =>
         new(T, B, F, Vector(random, T * B * F).AsSpan());
 
     public static CellState[][] States(Random random, IEnumerable<Cell> cells, int B) =>
         [.. cells.Select(cell => Enumerable.Range(0, B)
             .Select(_ => new CellState(Vector(random, cell.HiddenSize), Vector(random, cell.CellSize))).ToArray())];
+
+    /// <summary>Indices from 0 to <paramref name="count"/> − 1, [T, B].</summary>
+    public static int[,] Tokens(Random random, int T, int B, int count)
+    {
+        var tokens = new int[T, B];
+        for (var t = 0; t < T; t++)
+        {
+            for (var b = 0; b < B; b++)
+                tokens[t, b] = random.Next(count);
+        }
+
+        return tokens;
+    }
+
+    /// <summary>Dropout masks, a quarter of them 0 and the others distinct, so that none can stand in for another; no row is all 0.</summary>
+    public static VariationalMasks[] Masks(Random random, IEnumerable<Cell> cells, int B) =>
+        [.. cells.Select(cell => new VariationalMasks(Mask(random, B, cell.InputSize), Mask(random, B, cell.HiddenSize)))];
+
+    public static Matrix Mask(Random random, int rows, int cols)
+    {
+        var mask = new Matrix(rows, cols);
+        for (var r = 0; r < rows; r++)
+        {
+            for (var c = 0; c < cols; c++)
+                mask[r, c] = c > 0 && random.Next(4) == 0 ? 0 : 1 + Uniform(random, 0.5);
+        }
+
+        return mask;
+    }
+
+    /// <summary>The constructor of the cell of this name.</summary>
+    public static Func<int, int, Cell> Cell(string name) => Cells().Single(cell => cell.Name == name).Make;
 
     /// <summary>The cells under test, each with its name.</summary>
     public static IEnumerable<(string Name, Func<int, int, Cell> Make)> Cells()
@@ -35,6 +74,7 @@ static class Draw
         yield return ("RNN relu", (I, H) => new RnnCell(I, H, RnnActivation.Relu));
         foreach (var options in LstmVariants())
             yield return (Name(options), (I, H) => new LstmCell(I, H, options));
+        yield return ("LSTM layer norm", (I, H) => new LayerNormLstmCell(I, H));
         yield return ("GRU after product", (I, H) => new GruCell(I, H));
         yield return ("GRU before product", (I, H) => new GruCell(I, H, GruResetGate.BeforeProduct));
     }

@@ -9,14 +9,12 @@ public class LayerLawTests
 
     public static TheoryData<string> CellNames => [.. Draw.Cells().Select(cell => cell.Name)];
 
-    static Func<int, int, Cell> Make(string name) => Draw.Cells().Single(cell => cell.Name == name).Make;
-
     [Theory]
     [MemberData(nameof(CellNames))]
     public void Forward_WithoutState_EqualsZeroState(string name)
     {
         var random = new Random(1);
-        var layer = new Stacked(new Bidirectional(Make(name)(I, H), Make(name)(I, H)), new Recurrent(Make(name)(2 * H, H)));
+        var layer = new Stacked(new Bidirectional(Draw.Cell(name)(I, H), Draw.Cell(name)(I, H)), new Recurrent(Draw.Cell(name)(2 * H, H)));
         Draw.Parameters(random, layer.Cells);
         var x = Draw.Sequence(random, T, B, I);
         CellState[][] zeros = [.. layer.Cells.Select(cell => Enumerable.Range(0, B).Select(_ => cell.ZeroState()).ToArray())];
@@ -30,7 +28,7 @@ public class LayerLawTests
     {
         const int Cut = 3;
         var random = new Random(2);
-        var layer = new Stacked(new Recurrent(Make(name)(I, H)), new Recurrent(Make(name)(H, 3)));
+        var layer = new Stacked(new Recurrent(Draw.Cell(name)(I, H)), new Recurrent(Draw.Cell(name)(H, 3)));
         Draw.Parameters(random, layer.Cells);
         var x = Draw.Sequence(random, T, B, I);
         var states = Draw.States(random, layer.Cells, B);
@@ -38,17 +36,17 @@ public class LayerLawTests
         var dFinal = Draw.States(random, layer.Cells, B);
 
         var whole = layer.Forward(x, states);
-        var first = layer.Forward(Steps(x, 0, Cut), states);
-        var second = layer.Forward(Steps(x, Cut, T), first.FinalStates);
+        var first = layer.Forward(Views.Steps(x, 0, Cut), states);
+        var second = layer.Forward(Views.Steps(x, Cut, T), first.FinalStates);
         Assert.Equal(whole.Y.Values, (double[])[.. first.Y.Values, .. second.Y.Values]);
-        AssertEqual(whole.FinalStates, second.FinalStates);
+        Views.AssertEqual(whole.FinalStates, second.FinalStates);
 
         // Backward: the gradient on the state between the halves is carried the other way, and parameter gradients add up.
         var dWhole = layer.Backward(whole, dY, dFinal);
-        var dSecond = layer.Backward(second, Steps(dY, Cut, T), dFinal);
-        var dFirst = layer.Backward(first, Steps(dY, 0, Cut), dSecond.DInitialStates);
+        var dSecond = layer.Backward(second, Views.Steps(dY, Cut, T), dFinal);
+        var dFirst = layer.Backward(first, Views.Steps(dY, 0, Cut), dSecond.DInitialStates);
         Assert.Equal(dWhole.DX.Values, (double[])[.. dFirst.DX.Values, .. dSecond.DX.Values]);
-        AssertEqual(dWhole.DInitialStates, dFirst.DInitialStates);
+        Views.AssertEqual(dWhole.DInitialStates, dFirst.DInitialStates);
         for (var k = 0; k < layer.Cells.Count; k++)
         {
             foreach (var (sum, parts) in dWhole.DParameters[k].Tensors.Zip(dFirst.DParameters[k].Tensors.Zip(dSecond.DParameters[k].Tensors)))
@@ -64,7 +62,7 @@ public class LayerLawTests
     public void Batch_EqualsSingleRuns(string name)
     {
         var random = new Random(3);
-        var layer = new Bidirectional(Make(name)(I, H), Make(name)(I, 3));
+        var layer = new Bidirectional(Draw.Cell(name)(I, H), Draw.Cell(name)(I, 3));
         Draw.Parameters(random, layer.Cells);
         var x = Draw.Sequence(random, T, B, I);
         var states = Draw.States(random, layer.Cells, B);
@@ -86,13 +84,13 @@ public class LayerLawTests
     public void Bidirectional_OfMirroredInputWithSwappedCells_EqualsMirroredOutput(string name)
     {
         var random = new Random(4);
-        var (forward, backward) = (Make(name)(I, H), Make(name)(I, 3));
+        var (forward, backward) = (Draw.Cell(name)(I, H), Draw.Cell(name)(I, 3));
         Draw.Parameters(random, [forward, backward]);
         var x = Draw.Sequence(random, T, B, I);
         var states = Draw.States(random, [forward, backward], B);
 
         var cache = new Bidirectional(forward, backward).Forward(x, states);
-        var mirrored = new Bidirectional(backward, forward).Forward(Mirror(x), [states[1], states[0]]);
+        var mirrored = new Bidirectional(backward, forward).Forward(Views.Mirror(x), [states[1], states[0]]);
 
         for (var t = 0; t < T; t++)
         {
@@ -105,7 +103,7 @@ public class LayerLawTests
             }
         }
 
-        AssertEqual(cache.FinalStates, [mirrored.FinalStates[1], mirrored.FinalStates[0]]);
+        Views.AssertEqual(cache.FinalStates, [mirrored.FinalStates[1], mirrored.FinalStates[0]]);
     }
 
     [Theory]
@@ -113,15 +111,15 @@ public class LayerLawTests
     public void Reverse_EqualsForward_OnMirroredInput(string name)
     {
         var random = new Random(5);
-        var cell = Make(name)(I, H);
+        var cell = Draw.Cell(name)(I, H);
         Draw.Parameters(random, [cell]);
         var x = Draw.Sequence(random, T, B, I);
 
         var reverse = new Recurrent(cell, reverse: true).Forward(x);
-        var forward = new Recurrent(cell).Forward(Mirror(x));
+        var forward = new Recurrent(cell).Forward(Views.Mirror(x));
 
-        Assert.Equal(Mirror(forward.Y).Values, reverse.Y.Values);
-        AssertEqual(forward.FinalStates, reverse.FinalStates);
+        Assert.Equal(Views.Mirror(forward.Y).Values, reverse.Y.Values);
+        Views.AssertEqual(forward.FinalStates, reverse.FinalStates);
     }
 
     [Fact]
@@ -139,30 +137,6 @@ public class LayerLawTests
         layer.Backward(cache, cache.Y, states);
 
         Assert.Equal(xBefore, x.Values);
-        AssertEqual(before, states);
-    }
-
-    static Sequence Steps(Sequence x, int from, int to) => new(to - from, x.B, x.F, x.Values.AsSpan(from * x.B * x.F, (to - from) * x.B * x.F));
-
-    static Sequence Mirror(Sequence x)
-    {
-        var mirrored = new Sequence(x.T, x.B, x.F);
-        for (var t = 0; t < x.T; t++)
-        {
-            for (var b = 0; b < x.B; b++)
-                x[t, b].CopyTo(mirrored[x.T - 1 - t, b]);
-        }
-
-        return mirrored;
-    }
-
-    static void AssertEqual(CellState[][] expected, CellState[][] actual)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        for (var k = 0; k < expected.Length; k++)
-        {
-            Assert.Equal(CellState.JoinH(expected[k]), CellState.JoinH(actual[k]));
-            Assert.Equal(CellState.JoinC(expected[k]), CellState.JoinC(actual[k]));
-        }
+        Views.AssertEqual(before, states);
     }
 }

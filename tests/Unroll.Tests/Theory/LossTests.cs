@@ -59,6 +59,26 @@ public class LossTests
     }
 
     [Fact]
+    public void WeightedLosses_EqualHandDerivation()
+    {
+        // −log p = log 8/5 and log 8, weights 3 and 1: L = (3 log 8/5 + log 8) / 4; dLogits = w/4 (p − one-hot). The NaN has weight 0.
+        double[] a = [0, Math.Log(2), Math.Log(5)];
+        var logits = new Sequence(3, 1, 3, [.. a, .. a, double.NaN, 0, 0]);
+        var (targets, weights) = (new[,] { { 2 }, { 0 }, { -1 } }, new double[,] { { 3 }, { 1 }, { 0 } });
+        Assert.Equal(((3 * Math.Log(1.6)) + Math.Log(8)) / 4, SoftmaxCrossEntropy.Forward(logits, targets, weights), 1e-14);
+        double[] expected = [0.09375, 0.1875, -0.28125, -0.21875, 0.0625, 0.15625, 0, 0, 0];
+        var dLogits = SoftmaxCrossEntropy.Backward(logits, targets, weights);
+        for (var k = 0; k < expected.Length; k++)
+            Assert.Equal(expected[k], dLogits.Values[k], 1e-14);
+
+        // differences (1, 2) of weight 3 and (4, 0) of weight 1: L = (3·5 + 16) / (2·4), dY = w/4 · difference.
+        var y = new Sequence(3, 1, 2, [1.0, 2, 4, 0, double.NaN, 0]);
+        var target = new Sequence(3, 1, 2);
+        Assert.Equal(31.0 / 8, MeanSquaredError.Forward(y, target, weights));
+        Assert.Equal([0.75, 1.5, 1, 0, 0, 0], MeanSquaredError.Backward(y, target, weights).Values);
+    }
+
+    [Fact]
     public void Linear_EqualsHandDerivation()
     {
         // W = (1 2; 3 4; 5 6), b = (0.5, −0.5, 1), x = (2, −1): y = (0.5, 1.5, 5).

@@ -49,7 +49,7 @@ public class LstmCellTests
         var cache = layer.Forward(new Sequence(2, 1, 1, [1.0, -0.5]), [CellState.Split(1, [0.3], [-0.6])]);
         var gradients = layer.Backward(cache, new Sequence(2, 1, 1, [0.0, 1.0]));
 
-        var first = (LstmCache)cache.Steps[0, 0];
+        var first = (LstmCache)cache.Steps[0, 0]!;
         Close([0.4700359482354282], first.I);
         Close([0.7738185742694538], first.F);
         Close([0.7573623242165262], first.G);
@@ -126,7 +126,7 @@ public class LstmCellTests
         for (var t = T - 1; t >= 0; t--)
         {
             for (var j = 0; j < 3; j++)
-                product[j] *= ((LstmCache)cache.Steps[t, 0]).F[j];
+                product[j] *= ((LstmCache)cache.Steps[t, 0]!).F[j];
         }
 
         Assert.Equal(product, gradients.DInitialStates[0][0].C);

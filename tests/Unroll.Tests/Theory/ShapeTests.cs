@@ -85,6 +85,30 @@ public class ShapeTests
     }
 
     [Fact]
+    public void Lengths_Throw_WhenTheyDoNotFit()
+    {
+        var x = new Sequence(T, B, I);
+        Throws("B = 2", "got 3", () => s_layer.Forward(x, lengths: [1, 2, 3]));
+        Throws("from 0 to T = 4", "got 5", () => s_layer.Forward(x, lengths: [0, 5]));
+        Throws("from 0 to T = 4", "got -1", () => new Bidirectional(s_cell, s_cell).Forward(x, lengths: [-1, 4]));
+        Throws("from 0 to T = 4", "got 5", () => Lengths.Weights(4, [5]));
+        Throws("at least 1", "got 0", () => Lengths.Weights(4, []));
+    }
+
+    [Fact]
+    public void LossWeights_Throw_WhenTheyDoNotFit()
+    {
+        var y = new Sequence(T, B, I);
+        var targets = new int[T, B];
+        Throws("[4, 2]", "[4, 3]", () => SoftmaxCrossEntropy.Forward(y, targets, new double[T, 3]));
+        Throws("above 0", "got 0", () => SoftmaxCrossEntropy.Backward(y, targets, new double[T, B]));
+        Throws("none below 0", "got -1", () => MeanSquaredError.Forward(y, y, new double[,] { { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, -1 } }));
+        Throws("none below 0", "got NaN", () => MeanSquaredError.Backward(y, y, new double[,] { { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, double.NaN } }));
+        targets[0, 0] = 7;
+        Throws("from 0 to 2", "got 7", () => SoftmaxCrossEntropy.Forward(y, targets, Lengths.Weights(T, [1, 0])));
+    }
+
+    [Fact]
     public void Linear_Throws_WhenShapeDoesNotFit()
     {
         var linear = new Linear(I, H);
