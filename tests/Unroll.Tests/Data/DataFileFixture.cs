@@ -11,7 +11,7 @@ public abstract class DataFileFixture : IDisposable
     protected string Folder { get; } = Directory.CreateTempSubdirectory("unroll-data-").FullName;
 
     /// <summary>The first 20,000 training images and all test images; the test is skipped where they are not at hand.</summary>
-    protected static string MnistFolder
+    protected static string Mnist
     {
         get
         {

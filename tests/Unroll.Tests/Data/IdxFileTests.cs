@@ -188,13 +188,13 @@ public sealed class IdxFileTests : DataFileFixture
     public void Mnist_IsReadWhole()
     {
         // Counts and the sum of all pixels, as another program (Python's gzip) finds them.
-        var images = IdxFile.Read(Path.Combine(MnistFolder, "t10k-images-idx3-ubyte.gz"), 3);
+        var images = IdxFile.Read(Path.Combine(Mnist, "t10k-images-idx3-ubyte.gz"), 3);
         Assert.Equal([10_000, 28, 28], images.Shape.ToArray());
         var sum = 0;
         foreach (var pixel in images.Values.Span)
             sum += pixel;
         Assert.Equal(264_923_200, sum);
-        var labels = IdxFile.Read(Path.Combine(MnistFolder, "t10k-labels-idx1-ubyte.gz"), 1);
+        var labels = IdxFile.Read(Path.Combine(Mnist, "t10k-labels-idx1-ubyte.gz"), 1);
         Assert.Equal([10_000], labels.Shape.ToArray());
         Assert.Equal([7, 2, 1, 0, 4, 1, 4, 9], labels.Values.ToArray()[..8]);
         int[] counts = [.. Enumerable.Range(0, 10).Select(label => labels.Values.Span.Count((byte)label))];
