@@ -10,6 +10,7 @@ public sealed class DownloaderTests : DataFileFixture
 {
     const int Length = 200_000; // several chunks
     const int Half = 90_000;
+    const int HangLimit = 120_000; // ms; what stalls for ever is a failure, not a hanging test run
     const string Name = "images.gz";
 
     static readonly byte[] s_content = Content(1);
@@ -279,7 +280,7 @@ public sealed class DownloaderTests : DataFileFixture
         Assert.Equal(packed, File.ReadAllBytes(Target));
     }
 
-    [Theory]
+    [Theory(Timeout = HangLimit)]
     [InlineData(-1)]
     [InlineData(0)]
     [InlineData(Half)]
@@ -308,7 +309,7 @@ public sealed class DownloaderTests : DataFileFixture
         Assert.NotEmpty(good.Requests);
     }
 
-    [Fact]
+    [Fact(Timeout = HangLimit)]
     public async Task Stall_OfTheOnlyMirror_IsNamed_AndThePartIsKept()
     {
         await using (var stalling = new LoopbackServer(s_good with { EndsAfter = Half, Stalls = true }))
