@@ -1,0 +1,54 @@
+using System.Diagnostics;
+using Unroll.Benchmarks.Protocol;
+
+namespace Unroll.Benchmarks;
+
+/// <summary>One library in one configuration: what a comparison takes turns between.</summary>
+/// <param name="Library">Whose program.</param>
+/// <param name="Configuration">What it measures.</param>
+sealed record Entry(Library Library, Configuration Configuration)
+{
+    public override string ToString() => $"{Library.Name} ({string.Join(' ', Configuration.ToArguments())})";
+}
+
+/// <summary>The driver's side of <see cref="Contender"/>: a child process that measures one configuration.</summary>
+sealed class ContenderProcess : IDisposable
+{
+    readonly Entry _entry;
+    readonly Process _process;
+
+    /// <summary>Starts the process without waiting for it.</summary>
+    public ContenderProcess(Entry entry)
+    {
+        _entry = entry;
+        _process = Process.Start(new ProcessStartInfo("dotnet", [entry.Library.Assembly, .. entry.Configuration.ToArguments()])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        })!;
+    }
+
+    /// <summary>Waits until the model is built.</summary>
+    /// <exception cref="InvalidOperationException">The process ended.</exception>
+    public Ready WaitUntilReady() => Ready.Parse(Answer());
+
+    /// <summary>Has a window measured and waits for it.</summary>
+    /// <exception cref="InvalidOperationException">The process ended.</exception>
+    public Window Go(double seconds)
+    {
+        _process.StandardInput.WriteLine(Contender.GoLine(seconds));
+        _process.StandardInput.Flush();
+        return Window.Parse(Answer());
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+            _process.Kill();
+        _process.WaitForExit();
+        _process.Dispose();
+    }
+
+    string Answer() => _process.StandardOutput.ReadLine()
+        ?? throw new InvalidOperationException($"{_entry} ended before it answered; its own message stands above.");
+}
