@@ -1,8 +1,9 @@
 using System.CommandLine;
-using Unroll.Benchmarks;
+using Unroll.Benchmarks.Commands;
 
-var root = new RootCommand("Measures Unroll against this machine's peak and against other libraries, interleaved in one run.");
-root.Subcommands.Add(CompareCommand.Create());
+var root = new RootCommand("Measures Unroll against this machine's peak and against other libraries, in turn within one run.");
+foreach (var command in new[] { PeakCommand.Create(), KernelsCommand.Create(), CompareCommand.Create(), GrowthCommand.Create(), ReportCommand.Create() })
+    root.Subcommands.Add(command);
 
 var parsed = root.Parse(args);
 if (parsed.Errors.Count > 0)

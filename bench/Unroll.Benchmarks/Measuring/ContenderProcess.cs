@@ -1,13 +1,16 @@
 using System.Diagnostics;
 using Unroll.Benchmarks.Protocol;
 
-namespace Unroll.Benchmarks;
+namespace Unroll.Benchmarks.Measuring;
 
 /// <summary>One library in one configuration: what a comparison takes turns between.</summary>
 /// <param name="Library">Whose program.</param>
 /// <param name="Configuration">What it measures.</param>
 sealed record Entry(Library Library, Configuration Configuration)
 {
+    /// <summary>Whether it is no library but the machine itself.</summary>
+    public bool IsPeak => Configuration.Mode == Configuration.PeakMode;
+
     public override string ToString() => $"{Library.Name} ({string.Join(' ', Configuration.ToArguments())})";
 }
 
@@ -36,9 +39,15 @@ sealed class ContenderProcess : IDisposable
     /// <exception cref="InvalidOperationException">The process ended.</exception>
     public Window Go(double seconds)
     {
+        Start(seconds);
+        return Window.Parse(Answer());
+    }
+
+    /// <summary>Has a window measured without waiting for it.</summary>
+    public void Start(double seconds)
+    {
         _process.StandardInput.WriteLine(Contender.GoLine(seconds));
         _process.StandardInput.Flush();
-        return Window.Parse(Answer());
     }
 
     public void Dispose()

@@ -1,7 +1,7 @@
 using Unroll.Benchmarks.Protocol;
 using Unroll.Experiments.Hosting;
 
-namespace Unroll.Benchmarks;
+namespace Unroll.Benchmarks.Measuring;
 
 /// <summary>How long a comparison takes.</summary>
 /// <param name="Rounds">Turns of each contender.</param>
@@ -11,7 +11,7 @@ sealed record Effort(int Rounds, double WindowSeconds, double WarmUpSeconds)
 {
     public static Effort Full { get; } = new(5, 0.3, 0.7);
 
-    public static Effort Quick { get; } = new(3, 0.1, 0.3);
+    public static Effort Short { get; } = new(3, 0.1, 0.3);
 }
 
 /// <summary>What a contender did over all rounds.</summary>
@@ -30,6 +30,7 @@ sealed record Outcome(Entry Entry, string Version)
     /// <summary>10⁹ floating-point operations a second.</summary>
     public double Gflops => Entry.Configuration.Flops / Seconds / 1e9;
 
+    /// <summary>The most memory the process held.</summary>
     public long PeakBytes => Rounds.Max(round => round.PeakBytes);
 
     /// <summary>Library, version and, where there are several, the way it was used.</summary>
@@ -44,15 +45,31 @@ sealed record Outcome(Entry Entry, string Version)
     }
 }
 
+/// <summary>Finding an outcome among those of one comparison.</summary>
+static class Outcomes
+{
+    /// <summary>The fastest of the ways a library was used with so many threads; null if it was not.</summary>
+    public static Outcome? Fastest(this IEnumerable<Outcome> outcomes, Library library, int threads) => outcomes
+        .Where(outcome => outcome.Entry.Library == library && outcome.Entry.Configuration.Threads == threads && !outcome.Entry.IsPeak)
+        .MinBy(outcome => outcome.Seconds);
+
+    /// <summary>The machine's peak with so many threads; null if it was not measured.</summary>
+    public static Outcome? Peak(this IEnumerable<Outcome> outcomes, int threads) => outcomes
+        .FirstOrDefault(outcome => outcome.Entry.IsPeak && outcome.Entry.Configuration.Threads == threads);
+}
+
 /// <summary>Runs contenders in turn: A, B, C, A, B, C, …, so that what disturbs the machine disturbs all of them.</summary>
 static class Comparison
 {
     // libtorch's OpenMP threads spin for some milliseconds after their last work.
     const int SettleMilliseconds = 20;
 
-    // A way of using a library that is this much slower than another one after a few rounds sits the others out.
+    // A way of using a library that is this much slower than another one after some rounds sits the others out.
     const double HopelesslySlower = 1.25;
     const int RoundsBeforeJudging = 2;
+
+    // The peak is steady and needs no long windows.
+    const double PeakWindowSeconds = 0.1;
 
     /// <summary>Runs every entry as a process of its own, all loaded at once, each measured alone.</summary>
     /// <exception cref="InvalidOperationException">A program does not build or ended.</exception>
@@ -72,7 +89,8 @@ static class Comparison
                     if (round >= RoundsBeforeJudging && IsHopeless(outcomes[index], outcomes))
                         continue;
                     Thread.Sleep(SettleMilliseconds);
-                    var window = processes[index].Go(round < 0 ? effort.WarmUpSeconds : effort.WindowSeconds);
+                    var window = processes[index].Go(
+                        entries[index].IsPeak ? PeakWindowSeconds : round < 0 ? effort.WarmUpSeconds : effort.WindowSeconds);
                     if (round >= 0)
                         outcomes[index].Rounds.Add(window);
                 }
@@ -86,15 +104,6 @@ static class Comparison
                 process.Dispose();
         }
     }
-
-    /// <summary>The fastest of the ways a library was used with so many threads; null if it was not.</summary>
-    public static Outcome? Fastest(this IEnumerable<Outcome> outcomes, Library library, int threads) => outcomes
-        .Where(outcome => outcome.Entry.Library == library && outcome.Entry.Configuration.Threads == threads && outcome.Entry.Configuration.Mode != Configuration.PeakMode)
-        .MinBy(outcome => outcome.Seconds);
-
-    /// <summary>The machine's peak with so many threads; null if it was not measured.</summary>
-    public static Outcome? Peak(this IEnumerable<Outcome> outcomes, int threads) => outcomes
-        .FirstOrDefault(outcome => outcome.Entry.Configuration.Mode == Configuration.PeakMode && outcome.Entry.Configuration.Threads == threads);
 
     static bool IsHopeless(Outcome outcome, IEnumerable<Outcome> all) => all.Any(other =>
         outcome.Entry.Configuration with { Variant = other.Entry.Configuration.Variant } == other.Entry.Configuration

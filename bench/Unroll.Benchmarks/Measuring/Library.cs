@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace Unroll.Benchmarks;
+namespace Unroll.Benchmarks.Measuring;
 
 /// <summary>A library that is measured: the program that uses it, in <c>bench/peers</c>.</summary>
 /// <param name="Name">The library's name.</param>

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 
-namespace Unroll.Benchmarks;
+namespace Unroll.Benchmarks.Measuring;
 
 /// <summary>Lets a library built against a newer C++ library load on an older one.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Unroll.Benchmarks;
+namespace Unroll.Benchmarks.Reporting;
 
 /// <summary>Numbers as the tables show them: three significant digits.</summary>
 static class Text
