@@ -57,12 +57,12 @@ static class CompareCommand
             {
                 rows.Add(
                 [
-                    outcome.Name, $"{count}", Text.Milliseconds(outcome.Seconds), Text.Percent(outcome.Spread), $"{outcome.Gflops:F1}",
+                    outcome.Name, $"{count}", Text.Milliseconds(outcome.Seconds), Text.Spread(outcome), $"{outcome.Gflops:F1}",
                     Text.Percent(outcome.TimesFasterThan(peak)), outcome == unroll ? "" : Text.Ratio(unroll.TimesFasterThan(outcome)), Text.MiB(outcome.PeakBytes),
                 ]);
             }
 
-            rows.Add(["FMA peak", $"{count}", "", Text.Percent(peak.Spread), $"{peak.Gflops:F1}", "", "", ""]);
+            rows.Add(["FMA peak", $"{count}", "", Text.Spread(peak), $"{peak.Gflops:F1}", "", "", ""]);
         }
 
         TextTable.Write(output, ["", "threads", "ms/step", "±", "GFLOP/s", "of peak", "Unroll faster by", "peak RSS"], rows);

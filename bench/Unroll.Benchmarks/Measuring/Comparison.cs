@@ -7,11 +7,12 @@ namespace Unroll.Benchmarks.Measuring;
 /// <param name="Rounds">Turns of each contender.</param>
 /// <param name="WindowSeconds">The length of a turn.</param>
 /// <param name="WarmUpSeconds">The length of the turn before the first, which is not counted.</param>
-sealed record Effort(int Rounds, double WindowSeconds, double WarmUpSeconds)
+/// <param name="Patience">How often a turn that other processes disturbed is taken again.</param>
+sealed record Effort(int Rounds, double WindowSeconds, double WarmUpSeconds, int Patience)
 {
-    public static Effort Full { get; } = new(5, 0.3, 0.7);
+    public static Effort Full { get; } = new(5, 0.3, 0.7, 1);
 
-    public static Effort Short { get; } = new(3, 0.1, 0.3);
+    public static Effort Short { get; } = new(3, 0.1, 0.3, 1);
 }
 
 /// <summary>What a contender did over all rounds.</summary>
@@ -20,6 +21,9 @@ sealed record Effort(int Rounds, double WindowSeconds, double WarmUpSeconds)
 sealed record Outcome(Entry Entry, string Version)
 {
     public List<Window> Rounds { get; } = [];
+
+    /// <summary>Rounds in which other processes had more than <see cref="Comparison.Disturbing"/> of a core.</summary>
+    public int DisturbedRounds { get; set; }
 
     /// <summary>Seconds per step: the median over rounds of each round's median.</summary>
     public double Seconds => Statistics.Median([.. Rounds.Select(round => round.Seconds)]);
@@ -48,10 +52,13 @@ sealed record Outcome(Entry Entry, string Version)
 /// <summary>Finding an outcome among those of one comparison.</summary>
 static class Outcomes
 {
-    /// <summary>The fastest of the ways a library was used with so many threads; null if it was not.</summary>
-    public static Outcome? Fastest(this IEnumerable<Outcome> outcomes, Library library, int threads) => outcomes
-        .Where(outcome => outcome.Entry.Library == library && outcome.Entry.Configuration.Threads == threads && !outcome.Entry.IsPeak)
-        .MinBy(outcome => outcome.Seconds);
+    /// <summary>The ways a library was used with so many threads, without tuning from outside.</summary>
+    public static IEnumerable<Outcome> Of(this IEnumerable<Outcome> outcomes, Library library, int threads) => outcomes
+        .Where(outcome => outcome.Entry is { IsPeak: false, IsTuned: false } entry && entry.Library == library && entry.Configuration.Threads == threads);
+
+    /// <summary>The fastest of them; null if there are none.</summary>
+    public static Outcome? Fastest(this IEnumerable<Outcome> outcomes, Library library, int threads) =>
+        outcomes.Of(library, threads).MinBy(outcome => outcome.Seconds);
 
     /// <summary>The machine's peak with so many threads; null if it was not measured.</summary>
     public static Outcome? Peak(this IEnumerable<Outcome> outcomes, int threads) => outcomes
@@ -61,6 +68,9 @@ static class Outcomes
 /// <summary>Runs contenders in turn: A, B, C, A, B, C, …, so that what disturbs the machine disturbs all of them.</summary>
 static class Comparison
 {
+    /// <summary>Cores of other processes that disturb a measurement.</summary>
+    public const double Disturbing = 0.2;
+
     // libtorch's OpenMP threads spin for some milliseconds after their last work.
     const int SettleMilliseconds = 20;
 
@@ -88,11 +98,10 @@ static class Comparison
                 {
                     if (round >= RoundsBeforeJudging && IsHopeless(outcomes[index], outcomes))
                         continue;
-                    Thread.Sleep(SettleMilliseconds);
-                    var window = processes[index].Go(
-                        entries[index].IsPeak ? PeakWindowSeconds : round < 0 ? effort.WarmUpSeconds : effort.WindowSeconds);
-                    if (round >= 0)
-                        outcomes[index].Rounds.Add(window);
+                    if (round < 0)
+                        processes[index].Go(effort.WarmUpSeconds);
+                    else
+                        Turn(processes[index], entries[index].IsPeak ? PeakWindowSeconds : effort.WindowSeconds, effort.Patience, outcomes[index]);
                 }
             }
 
@@ -105,8 +114,24 @@ static class Comparison
         }
     }
 
+    static void Turn(ContenderProcess process, double seconds, int patience, Outcome outcome)
+    {
+        for (var attempt = 0; ; attempt++)
+        {
+            Thread.Sleep(SettleMilliseconds);
+            var (window, others) = process.Go(seconds);
+            if (others > Disturbing && attempt < patience)
+                continue;
+            outcome.Rounds.Add(window);
+            if (others > Disturbing)
+                outcome.DisturbedRounds++;
+            return;
+        }
+    }
+
     static bool IsHopeless(Outcome outcome, IEnumerable<Outcome> all) => all.Any(other =>
         outcome.Entry.Configuration with { Variant = other.Entry.Configuration.Variant } == other.Entry.Configuration
         && outcome.Entry.Library == other.Entry.Library
-        && outcome.Seconds > HopelesslySlower * other.Seconds);
+        && outcome.Entry.IsTuned == other.Entry.IsTuned
+        && outcome.Rounds.Min(round => round.Seconds) > HopelesslySlower * other.Rounds.Min(round => round.Seconds));
 }

@@ -11,6 +11,9 @@ sealed record Entry(Library Library, Configuration Configuration)
     /// <summary>Whether it is no library but the machine itself.</summary>
     public bool IsPeak => Configuration.Mode == Configuration.PeakMode;
 
+    /// <summary>Whether its process is set up beyond what the library's own interface offers.</summary>
+    public bool IsTuned => Configuration.Variant == Configuration.KeptMemoryVariant;
+
     public override string ToString() => $"{Library.Name} ({string.Join(' ', Configuration.ToArguments())})";
 }
 
@@ -36,11 +39,14 @@ sealed class ContenderProcess : IDisposable
     public Ready WaitUntilReady() => Ready.Parse(Answer());
 
     /// <summary>Has a window measured and waits for it.</summary>
+    /// <returns>The window, and the cores that other processes had meanwhile.</returns>
     /// <exception cref="InvalidOperationException">The process ended.</exception>
-    public Window Go(double seconds)
+    public (Window Window, double Others) Go(double seconds)
     {
+        var before = CpuTimes.Now(_process);
         Start(seconds);
-        return Window.Parse(Answer());
+        var window = Window.Parse(Answer());
+        return (window, CpuTimes.Now(_process).OthersSince(before));
     }
 
     /// <summary>Has a window measured without waiting for it.</summary>

@@ -47,8 +47,12 @@ sealed record Grid(
     {
         (Library Library, string Variant)[] peers = mode switch
         {
-            "train" or "grad" => [(Library.TorchSharp, "default"), (Library.TorchSharp, "flush-denormal")],
-            "infer" => [(Library.TorchSharp, "default"), (Library.OnnxRuntime, "run"), (Library.OnnxRuntime, "iobinding")],
+            "train" or "grad" =>
+            [
+                (Library.TorchSharp, Configuration.DefaultVariant), (Library.TorchSharp, "flush-denormal"),
+                (Library.TorchSharp, Configuration.KeptMemoryVariant),
+            ],
+            "infer" => [(Library.TorchSharp, Configuration.DefaultVariant), (Library.OnnxRuntime, "run"), (Library.OnnxRuntime, "iobinding")],
             "stream" => [(Library.TorchSharp, "layer"), (Library.TorchSharp, "cell"), (Library.OnnxRuntime, "run"), (Library.OnnxRuntime, "iobinding")],
             _ => [],
         };

@@ -23,6 +23,6 @@ sealed record Neighbour(string Cell, Shape Shape, IReadOnlyList<Outcome> Alone, 
         using var busy = new ContenderProcess(new Entry(Library.Unroll, configuration with { Mode = Configuration.PeakMode }));
         busy.WaitUntilReady();
         busy.Start(BusySeconds);
-        return new Neighbour(cell, shape, alone, Comparison.Run(entries, effort));
+        return new Neighbour(cell, shape, alone, Comparison.Run(entries, effort with { Patience = 0 }));
     }
 }

@@ -15,10 +15,12 @@ sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> 
 
     public Outcome Peer(Library library, int threads) => Outcomes.Fastest(library, threads)!;
 
+    /// <summary>TorchSharp in a process tuned from outside.</summary>
+    public Outcome Tuned(int threads) => Outcomes.First(outcome => outcome.Entry.IsTuned && outcome.Entry.Configuration.Threads == threads);
+
     /// <summary>Times faster than the faster of the peers.</summary>
     public double TimesFasterThanPeers(int threads) => Outcomes
-        .Where(outcome => outcome.Entry.Library != Library.Unroll && outcome.Entry.Configuration.Threads == threads)
-        .Select(outcome => outcome.Entry.Library).Distinct()
+        .Select(outcome => outcome.Entry.Library).Distinct().Where(library => library != Library.Unroll)
         .Min(library => Unroll(threads).TimesFasterThan(Peer(library, threads)));
 
     public double ShareOfPeak(int threads) => Unroll(threads).TimesFasterThan(Outcomes.Peak(threads)!);
@@ -26,8 +28,11 @@ sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> 
     /// <summary>What a second thread gains.</summary>
     public double SpeedUp => Unroll(2).TimesFasterThan(Unroll(1));
 
-    /// <summary>Unroll's peak memory over TorchSharp's.</summary>
-    public double ShareOfMemory(int threads) => (double)Unroll(threads).PeakBytes / Peer(Library.TorchSharp, threads).PeakBytes;
+    /// <summary>The least memory TorchSharp took.</summary>
+    public long TorchSharpBytes(int threads) => Outcomes.Of(Library.TorchSharp, threads).Min(outcome => outcome.PeakBytes);
+
+    /// <summary>Unroll's peak memory over that.</summary>
+    public double ShareOfMemory(int threads) => (double)Unroll(threads).PeakBytes / TorchSharpBytes(threads);
 }
 
 /// <summary>Everything a report tells.</summary>
@@ -50,6 +55,9 @@ sealed record Results
     public required IReadOnlyList<(string Cell, Outcome LastStep, Outcome EveryStep)> Losses { get; init; }
 
     public required IReadOnlyList<Neighbour> Neighbours { get; init; }
+
+    /// <summary>Every outcome that no other process was meant to disturb.</summary>
+    public IEnumerable<Outcome> Undisturbed => Training.Concat(Inference).Concat(Streaming).Concat(Gradients).SelectMany(row => row.Outcomes);
 
     /// <summary>Measures a grid.</summary>
     /// <param name="grid">What to measure.</param>

@@ -24,12 +24,14 @@ sealed class Report(Results results, TextWriter output)
                 ["system", $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}"],
                 ["Unroll", $"{typeof(Engine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion}, kernel {machine.Kernel}"],
                 ["peers", string.Join(", ", results.Training.Concat(results.Inference).SelectMany(row => row.Outcomes).Where(outcome => outcome.Entry.Library != Library.Unroll).Select(outcome => $"{outcome.Entry.Library.Name} {outcome.Version}").Distinct())],
+                ["disturbed", $"{results.Undisturbed.Sum(outcome => outcome.DisturbedRounds)} of {results.Undisturbed.Sum(outcome => outcome.Rounds.Count)} rounds had other processes on more than {Comparison.Disturbing} of a core; * marks where most had"],
                 ["measured", $"{DateTime.UtcNow:yyyy-MM-dd}, in {duration.TotalMinutes:F0} minutes"],
             ]);
         output.WriteLine("All contenders of a row ran in turn, several rounds in one run. Times are medians over rounds, ± is half the distance");
         output.WriteLine("from the fastest round to the slowest. Ratios are taken within a round, then their median: 2.00× is twice as fast.");
         output.WriteLine("Of several ways to use a library the fastest is shown. How each side was set up: [bench/README.md](../../bench/README.md).");
         output.WriteLine("Letters: B batch, T steps, I inputs, H hidden units.");
+        output.WriteLine();
 
         Section("Bars");
         WriteTable(Bar.Header, [.. Bar.Of(results).Select(bar => bar.Cells)]);
@@ -55,18 +57,19 @@ sealed class Report(Results results, TextWriter output)
     {
         Section(
             threads == 1 ? "Training, 1 thread" : "Training, 2 threads",
-            "Forward, mean squared error of a dense layer on the last state, backward, Adam.");
+            "Forward, mean squared error of a dense layer on the last state, backward, Adam. *Memory kept*: TorchSharp in a process whose allocator was told to give no memory back, which a program can do only past TorchSharp.");
         var version = results.Training[0].Unroll(threads).Version;
         WriteTable(
-            ["cell", "B,T,I,H", $"Unroll {version}, ms", "±", "of peak", "peer", "ms", "±", "Unroll is", .. threads == 2 ? ["over 1 thread"] : Array.Empty<string>()],
+            ["cell", "B,T,I,H", $"Unroll {version}, ms", "±", "of peak", "peer", "ms", "±", "Unroll is", "memory kept, ms", "±", "Unroll is", .. threads == 2 ? ["over 1 thread"] : Array.Empty<string>()],
             [
                 .. results.Training.Select(row =>
                 {
-                    var (unroll, torch) = (row.Unroll(threads), row.Peer(Library.TorchSharp, threads));
+                    var (unroll, torch, tuned) = (row.Unroll(threads), row.Peer(Library.TorchSharp, threads), row.Tuned(threads));
                     return (IReadOnlyList<string>)
                     [
-                        row.Cell, $"{row.Shape}", Text.Milliseconds(unroll.Seconds), Text.Percent(unroll.Spread), Text.Percent(row.ShareOfPeak(threads)),
-                        torch.Name, Text.Milliseconds(torch.Seconds), Text.Percent(torch.Spread), Text.Ratio(unroll.TimesFasterThan(torch)),
+                        row.Cell, $"{row.Shape}", Text.Milliseconds(unroll.Seconds), Text.Spread(unroll), Text.Percent(row.ShareOfPeak(threads)),
+                        torch.Name, Text.Milliseconds(torch.Seconds), Text.Spread(torch), Text.Ratio(unroll.TimesFasterThan(torch)),
+                        Text.Milliseconds(tuned.Seconds), Text.Spread(tuned), Text.Ratio(unroll.TimesFasterThan(tuned)),
                         .. threads == 2 ? [Text.Ratio(row.SpeedUp)] : Array.Empty<string>(),
                     ];
                 }),
@@ -86,11 +89,11 @@ sealed class Report(Results results, TextWriter output)
                         var unroll = row.Unroll(threads);
                         return (IReadOnlyList<string>)
                         [
-                            row.Cell, $"{row.Shape}", time(unroll.Seconds), Text.Percent(unroll.Spread),
+                            row.Cell, $"{row.Shape}", time(unroll.Seconds), Text.Spread(unroll),
                             .. PeerCells(row.Peer(Library.TorchSharp, threads)), .. PeerCells(row.Peer(Library.OnnxRuntime, threads)),
                         ];
 
-                        string[] PeerCells(Outcome peer) => [peer.Name, time(peer.Seconds), Text.Percent(peer.Spread), Text.Ratio(unroll.TimesFasterThan(peer))];
+                        string[] PeerCells(Outcome peer) => [peer.Name, time(peer.Seconds), Text.Spread(peer), Text.Ratio(unroll.TimesFasterThan(peer))];
                     }),
                 ]);
         }
@@ -106,7 +109,7 @@ sealed class Report(Results results, TextWriter output)
             ]);
 
         static string[] Cells(Row row, int threads) =>
-            [Text.MiB(row.Unroll(threads).PeakBytes), Text.MiB(row.Peer(Library.TorchSharp, threads).PeakBytes), Text.Percent(row.ShareOfMemory(threads))];
+            [Text.MiB(row.Unroll(threads).PeakBytes), Text.MiB(row.TorchSharpBytes(threads)), Text.Percent(row.ShareOfMemory(threads))];
     }
 
     void WriteGradients()
@@ -120,8 +123,8 @@ sealed class Report(Results results, TextWriter output)
                     var (unroll, torch) = (row.Unroll(1), row.Peer(Library.TorchSharp, 1));
                     return (IReadOnlyList<string>)
                     [
-                        row.Cell, $"{row.Shape}", Text.Milliseconds(unroll.Seconds), Text.Percent(unroll.Spread),
-                        torch.Name, Text.Milliseconds(torch.Seconds), Text.Percent(torch.Spread), Text.Ratio(unroll.TimesFasterThan(torch)),
+                        row.Cell, $"{row.Shape}", Text.Milliseconds(unroll.Seconds), Text.Spread(unroll),
+                        torch.Name, Text.Milliseconds(torch.Seconds), Text.Spread(torch), Text.Ratio(unroll.TimesFasterThan(torch)),
                     ];
                 }),
             ]);
@@ -165,7 +168,6 @@ sealed class Report(Results results, TextWriter output)
 
     void Section(string title, string? text = null)
     {
-        output.WriteLine();
         output.WriteLine($"## {title}");
         output.WriteLine();
         if (text is null)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Unroll.Benchmarks.Measuring;
 
 namespace Unroll.Benchmarks.Reporting;
 
@@ -8,6 +9,9 @@ static class Text
     public static string Milliseconds(double seconds) => Significant(1e3 * seconds);
 
     public static string Microseconds(double seconds) => Significant(1e6 * seconds);
+
+    /// <summary>± of an outcome; a star where other processes disturbed most of its rounds.</summary>
+    public static string Spread(Outcome outcome) => Percent(outcome.Spread) + (2 * outcome.DisturbedRounds > outcome.Rounds.Count ? " *" : "");
 
     public static string Percent(double fraction) => $"{100 * fraction:F0} %";
 

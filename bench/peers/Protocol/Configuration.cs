@@ -13,6 +13,9 @@ public sealed record Configuration(string Mode, string Cell, Shape Shape, int Th
     /// <summary>The way a library is used when there is only one worth measuring.</summary>
     public const string DefaultVariant = "default";
 
+    /// <summary>Beyond what a library's own interface offers: the process's allocator told to keep its memory.</summary>
+    public const string KeptMemoryVariant = "kept-memory";
+
     /// <summary>The machine's multiply-adds without a model: a step is 1 GFLOP.</summary>
     public const string PeakMode = "peak";
 
