@@ -30,18 +30,25 @@ static class CompareCommand
                 }
             },
         };
-        var threads = new Option<int>("--threads") { Description = "Threads that compute; 1 and 2 if left out.", HelpName = "N" };
-        threads.Validators.Add(result =>
+        var most = Math.Max(2, Environment.ProcessorCount);
+        var threads = new Option<int>("--threads")
         {
-            if (result.Tokens.Count == 1 && (!int.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var count) || count < 1))
-                result.AddError($"Option '--threads' expects a whole number from 1, got '{result.Tokens[0].Value}'.");
-        });
+            Description = "Threads that compute; 1 and 2 if left out.",
+            HelpName = "N",
+            CustomParser = result =>
+            {
+                if (int.TryParse(result.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var count) && count >= 1 && count <= most)
+                    return count;
+                result.AddError($"Option '--threads' expects a whole number from 1 to {most}, got '{result.Tokens[0].Value}'.");
+                return default;
+            },
+        };
         var command = new Command("compare", "Runs one shape on every library, in turn, and prints the ratios.") { mode, cell, shape, threads };
         command.SetAction(parsed =>
         {
             int[] counts = parsed.GetValue(threads) is > 0 and var count ? [count] : [1, 2];
             var entries = Grid.Contenders(parsed.GetValue(mode)!, parsed.GetValue(cell)!, parsed.GetValue(shape), counts);
-            Write(Console.Out, Comparison.Run(entries, Effort.Full), counts);
+            Write(parsed.InvocationConfiguration.Output, Comparison.Run(entries, Effort.Full), counts);
         });
         return command;
     }

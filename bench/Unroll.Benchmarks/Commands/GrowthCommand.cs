@@ -12,10 +12,10 @@ static class GrowthCommand
     public static Command Create()
     {
         var command = new Command("growth", "Measures how a training step's time grows with H, T and B, each over two decades, on one core.");
-        command.SetAction(_ =>
+        command.SetAction(parsed =>
         {
-            var curves = Configuration.Cells.SelectMany(cell => Results.MeasureGrowth(cell, Effort.Short, Console.Error.WriteLine)).ToArray();
-            TextTable.Write(Console.Out, GrowthTable.Header, GrowthTable.Rows(curves));
+            var curves = Configuration.Cells.SelectMany(cell => Results.MeasureGrowth(cell, Effort.Short, parsed.InvocationConfiguration.Error.WriteLine)).ToArray();
+            TextTable.Write(parsed.InvocationConfiguration.Output, GrowthTable.Header, GrowthTable.Rows(curves));
         });
         return command;
     }

@@ -22,7 +22,7 @@ static class KernelsCommand
     public static Command Create()
     {
         var command = new Command("kernels", "Measures the matrix products of the layers as a share of the FMA peak, on one core.");
-        command.SetAction(_ => TextTable.Write(Console.Out, Header, Rows()));
+        command.SetAction(parsed => TextTable.Write(parsed.InvocationConfiguration.Output, Header, Rows()));
         return command;
     }
 

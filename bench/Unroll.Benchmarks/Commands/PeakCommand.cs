@@ -16,11 +16,12 @@ static class PeakCommand
     public static Command Create()
     {
         var command = new Command("peak", "Measures the FMA peak of this machine at each vector width with 1 and 2 threads.");
-        command.SetAction(_ =>
+        command.SetAction(parsed =>
         {
             var machine = Machine.Measure();
-            Console.WriteLine($"{machine.Cpu}, {machine.Cores} cores");
-            TextTable.Write(Console.Out, Header, Rows());
+            var output = parsed.InvocationConfiguration.Output;
+            output.WriteLine($"{machine.Cpu}, {machine.Cores} cores");
+            TextTable.Write(output, Header, Rows());
         });
         return command;
     }

@@ -14,22 +14,23 @@ static class ReportCommand
         var command = new Command("report", "Measures everything and writes docs/benchmarks/<cpu>.md.") { quick };
         command.SetAction(parsed =>
         {
+            var (output, error) = (parsed.InvocationConfiguration.Output, parsed.InvocationConfiguration.Error);
             var isQuick = parsed.GetValue(quick);
             var clock = Stopwatch.StartNew();
-            var results = Results.Measure(isQuick ? Grid.Quick : Grid.Full, what => Console.Error.WriteLine($"{clock.Elapsed:mm\\:ss} {what}"));
+            var results = Results.Measure(isQuick ? Grid.Quick : Grid.Full, what => error.WriteLine($"{clock.Elapsed:mm\\:ss} {what}"));
             using var text = new StringWriter();
             new Report(results, text).Write(clock.Elapsed);
             if (isQuick)
             {
-                Console.Out.Write(text);
+                output.Write(text);
                 return;
             }
 
             var path = Path.Combine(Library.Repository, "docs", "benchmarks", Processor.FileName() + ".md");
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             File.WriteAllText(path, text.ToString());
-            Bar.WriteAll(Console.Out, Bar.Of(results));
-            Console.WriteLine(path);
+            Bar.WriteAll(output, Bar.Of(results));
+            output.WriteLine(path);
         });
         return command;
     }

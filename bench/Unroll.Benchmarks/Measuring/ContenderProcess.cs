@@ -22,6 +22,7 @@ sealed class ContenderProcess : IDisposable
 {
     readonly Entry _entry;
     readonly Process _process;
+    readonly TaskCompletionSource<string> _firstError = new();
 
     /// <summary>Starts the process without waiting for it.</summary>
     public ContenderProcess(Entry entry)
@@ -31,7 +32,10 @@ sealed class ContenderProcess : IDisposable
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
+            RedirectStandardError = true,
         })!;
+        _process.ErrorDataReceived += (_, line) => _firstError.TrySetResult(line.Data ?? "no message");
+        _process.BeginErrorReadLine();
     }
 
     /// <summary>Waits until the model is built.</summary>
@@ -65,5 +69,5 @@ sealed class ContenderProcess : IDisposable
     }
 
     string Answer() => _process.StandardOutput.ReadLine()
-        ?? throw new InvalidOperationException($"{_entry} ended before it answered; its own message stands above.");
+        ?? throw new InvalidOperationException($"{_entry} ended before it answered: {_firstError.Task.Result}");
 }

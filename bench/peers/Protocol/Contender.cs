@@ -31,9 +31,9 @@ public static class Contender
         {
             measure = build(Configuration.Parse(arguments));
         }
-        catch (Exception exception) when (exception is FormatException or NotSupportedException)
+        catch (Exception exception) when (exception is FormatException or NotSupportedException or ArgumentException or OverflowException)
         {
-            Console.Error.WriteLine($"error: {exception.Message}");
+            Console.Error.WriteLine(exception.Message.ReplaceLineEndings(" "));
             return 2;
         }
 
