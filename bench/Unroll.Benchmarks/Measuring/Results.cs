@@ -1,0 +1,113 @@
+using Unroll.Benchmarks.Protocol;
+
+namespace Unroll.Benchmarks.Measuring;
+
+/// <summary>One cell and shape in one mode: every contender with 1 and 2 threads, from one comparison.</summary>
+/// <param name="Mode">The mode.</param>
+/// <param name="Cell">The cell.</param>
+/// <param name="Shape">The sizes.</param>
+/// <param name="Outcomes">What the contenders did.</param>
+sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> Outcomes)
+{
+    public string Place => $"{Cell} {Shape}";
+
+    public Outcome Unroll(int threads) => Outcomes.Fastest(Library.Unroll, threads)!;
+
+    public Outcome Peer(Library library, int threads) => Outcomes.Fastest(library, threads)!;
+
+    /// <summary>TorchSharp in a process tuned from outside.</summary>
+    public Outcome Tuned(int threads) => Outcomes.First(outcome => outcome.Entry.IsTuned && outcome.Entry.Configuration.Threads == threads);
+
+    /// <summary>Times faster than the faster of the peers.</summary>
+    public double TimesFasterThanPeers(int threads) => Outcomes
+        .Select(outcome => outcome.Entry.Library).Distinct().Where(library => library != Library.Unroll)
+        .Min(library => Unroll(threads).TimesFasterThan(Peer(library, threads)));
+
+    public double ShareOfPeak(int threads) => Unroll(threads).TimesFasterThan(Outcomes.Peak(threads)!);
+
+    /// <summary>What a second thread gains.</summary>
+    public double SpeedUp => Unroll(2).TimesFasterThan(Unroll(1));
+
+    /// <summary>The least memory TorchSharp took.</summary>
+    public long TorchSharpBytes(int threads) => Outcomes.Of(Library.TorchSharp, threads).Min(outcome => outcome.PeakBytes);
+
+    /// <summary>Unroll's peak memory over that.</summary>
+    public double ShareOfMemory(int threads) => (double)Unroll(threads).PeakBytes / TorchSharpBytes(threads);
+}
+
+/// <summary>Everything a report tells.</summary>
+sealed record Results
+{
+    static readonly int[] s_threads = [1, 2];
+
+    public required IReadOnlyList<Row> Training { get; init; }
+
+    public required IReadOnlyList<Row> Inference { get; init; }
+
+    public required IReadOnlyList<Row> Streaming { get; init; }
+
+    /// <summary>Training without the optimizer, LSTM on one core.</summary>
+    public required IReadOnlyList<Row> Gradients { get; init; }
+
+    public required IReadOnlyList<GrowthCurve> Growth { get; init; }
+
+    /// <summary>For each cell, the loss on the last step and the loss on every step, on one core.</summary>
+    public required IReadOnlyList<(string Cell, Outcome LastStep, Outcome EveryStep)> Losses { get; init; }
+
+    public required IReadOnlyList<Neighbour> Neighbours { get; init; }
+
+    /// <summary>Every outcome that no other process was meant to disturb.</summary>
+    public IEnumerable<Outcome> Undisturbed => Training.Concat(Inference).Concat(Streaming).Concat(Gradients).SelectMany(row => row.Outcomes);
+
+    /// <summary>Measures a grid.</summary>
+    /// <param name="grid">What to measure.</param>
+    /// <param name="progress">Told before each comparison.</param>
+    public static Results Measure(Grid grid, Action<string> progress)
+    {
+        return new Results
+        {
+            Training = [.. grid.Sequences.Select(place => Compare("train", place, s_threads))],
+            Inference = [.. grid.Sequences.Select(place => Compare("infer", place, s_threads))],
+            Streaming = [.. grid.Streams.Select(place => Compare("stream", place, s_threads))],
+            Gradients = [.. grid.Sequences.Where(place => place.Cell == "lstm").Select(place => Compare("grad", place, [1]))],
+            Growth = [.. Configuration.Cells.SelectMany(cell => MeasureGrowth(cell, grid.GrowthEffort, progress))],
+            Losses = [.. Configuration.Cells.Select(CompareLosses)],
+            Neighbours = [.. Configuration.Cells.Select(MeasureNeighbour)],
+        };
+
+        Row Compare(string mode, (string Cell, Shape Shape) place, int[] threads)
+        {
+            progress($"{mode} {place.Cell} {place.Shape}");
+            return new Row(mode, place.Cell, place.Shape, Comparison.Run(Grid.Contenders(mode, place.Cell, place.Shape, threads), grid.Effort));
+        }
+
+        (string, Outcome, Outcome) CompareLosses(string cell)
+        {
+            progress($"loss on the last step and on every step, {cell} {grid.LongShape}");
+            var configuration = new Configuration("train", cell, grid.LongShape, 1);
+            var outcomes = Comparison.Run(
+                [new Entry(Library.Unroll, configuration), new Entry(Library.Unroll, configuration with { Mode = "train-every" })], grid.Effort);
+            return (cell, outcomes[0], outcomes[1]);
+        }
+
+        Neighbour MeasureNeighbour(string cell)
+        {
+            progress($"busy neighbour, {cell} {grid.NeighbourShape}");
+            return Neighbour.Measure(cell, grid.NeighbourShape, grid.Effort);
+        }
+    }
+
+    /// <summary>The growth curves of a cell; beside the LSTM's those of TorchSharp.</summary>
+    public static IEnumerable<GrowthCurve> MeasureGrowth(string cell, Effort effort, Action<string> progress)
+    {
+        (Library, string)[] contenders = cell == "lstm"
+            ? [(Library.Unroll, Configuration.DefaultVariant), (Library.TorchSharp, "flush-denormal")]
+            : [(Library.Unroll, Configuration.DefaultVariant)];
+        foreach (var axis in GrowthAxis.All)
+        {
+            progress($"growth of {cell} with {axis.Letter}");
+            foreach (var curve in axis.Measure(cell, contenders, effort))
+                yield return curve;
+        }
+    }
+}

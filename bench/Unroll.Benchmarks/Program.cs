@@ -1,0 +1,1 @@
+return Unroll.Benchmarks.Commands.CommandLine.Run(args, Console.Out, Console.Error);
