@@ -1,8 +1,11 @@
 using System.CommandLine;
-using System.Diagnostics;
+using Unroll.Benchmarks.Measuring;
 using Unroll.Benchmarks.Reporting;
 using Unroll.Experiments.Hosting;
+using Unroll.Layers;
+using Unroll.Models;
 using Unroll.Numerics;
+using Unroll.Training;
 
 namespace Unroll.Benchmarks.Commands;
 
@@ -26,10 +29,10 @@ static class KernelsCommand
         return command;
     }
 
-    public static IReadOnlyList<string> Header { get; } = ["H", "gates = h·W_hhᵀ", "dh += dGates·W_hh", "dW_hh += dGatesᵀ·h", "all steps at once"];
+    public static IReadOnlyList<string> Header { get; } = ["H", "gates = h·W_hhᵀ", "dh += dGates·W_hh", "dW_hh += dGatesᵀ·h", "all steps at once", "forward step ÷ its product"];
 
     public static IReadOnlyList<IReadOnlyList<string>> Rows() =>
-        [.. s_hidden.Select(h => (IReadOnlyList<string>)[$"{h}", .. Shares(h).Select(Text.Percent)])];
+        [.. s_hidden.Select(h => (IReadOnlyList<string>)[$"{h}", .. Shares(h).Select(Text.Percent), Text.Percent(StepOverProduct(h))])];
 
     /// <summary>The median share of the peak of each product, each round beginning with the peak.</summary>
     static double[] Shares(int h)
@@ -53,13 +56,36 @@ static class KernelsCommand
         return [.. shares.Select(list => Statistics.Median(list))];
     }
 
-    /// <summary>C [m, n] += A [m, k] · B [k, n], with B packed; or, for weight gradients, A transposed and B as it lies.</summary>
+    /// <summary>What a step of an LSTM with H inputs costs forward, activations kept, for one block of rows, over its matrix product.</summary>
+    static double StepOverProduct(int h)
+    {
+        const int Steps = 40;
+        using var engine = new Engine(threads: 1);
+        var product = new Product(BlockRows, Gates * h, 2 * h, engine);
+        var model = new SequenceModel(new(h, [new LstmOptions(h)]), engine);
+        Initialization.PyTorch.Apply(model, new MersenneTwister(1));
+        var unrolled = model.Unroll(Steps, BlockRows);
+        unrolled.InitialState.Hidden(0).Fill(0.1f);
+        var operations = 2.0 * Steps * BlockRows * Gates * h * 2 * h;
+        var ratios = new List<double>();
+        for (var round = 0; round < Rounds; round++)
+        {
+            var gflops = product.Gflops();
+            var seconds = Timing.SecondsPerCall(() => unrolled.Forward(), WindowSeconds);
+            ratios.Add(gflops * 1e9 * seconds / operations);
+        }
+
+        return Statistics.Median(ratios);
+    }
+
+    /// <summary>C [m, n] += A [m, k] · B [k, n], with B packed; or, for weight gradients, C += Aᵀ·B with both as they lie.</summary>
     sealed unsafe class Product(int m, int n, int k, Engine engine)
     {
         readonly AlignedBuffer _a = Drawn((long)m * k);
         readonly AlignedBuffer _c = new((long)m * n);
         readonly AlignedBuffer _plain = Drawn((long)k * n);
         readonly PackedMatrix _packed = new(k, n);
+        readonly AlignedBuffer _scratch = new(TallProduct.ScratchLength(n));
 
         public bool IsWeightGradient { get; init; }
 
@@ -67,37 +93,39 @@ static class KernelsCommand
         {
             if (!IsWeightGradient)
                 _packed.Pack(engine.Kernel, _plain.Pointer, transposed: false);
-            Multiply();
-            var start = Stopwatch.GetTimestamp();
-            var count = 0;
-            do
-            {
-                Multiply();
-                count++;
-            }
-            while (Stopwatch.GetElapsedTime(start).TotalSeconds < WindowSeconds);
-
-            return 2.0 * m * n * k * count / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+            return 2.0 * m * n * k / Timing.SecondsPerCall(Multiply, WindowSeconds) / 1e9;
         }
 
         void Multiply()
         {
-            engine.Multiply(new GemmProblem
+            if (IsWeightGradient)
             {
-                M = m,
-                N = n,
-                K = k,
-                A = _a.Pointer,
-                ARow = IsWeightGradient ? 1 : k,
-                AStep = IsWeightGradient ? m : 1,
-                B = IsWeightGradient ? _plain.Pointer : _packed.Pointer,
-                BStep = IsWeightGradient ? n : 0,
-                C = _c.Pointer,
-                CRow = n,
-                Start = IsWeightGradient ? TileStart.Destination : TileStart.Zero,
-            });
+                var action = new WeightGradient { Product = this };
+                engine.Run(ref action);
+            }
+            else
+            {
+                engine.Multiply(new GemmProblem { M = m, N = n, K = k, A = _a.Pointer, ARow = k, B = _packed.Pointer, C = _c.Pointer, CRow = n });
+            }
+
             GC.KeepAlive(this);
         }
+
+        readonly struct WeightGradient : IKernelAction
+        {
+            public Product Product { get; init; }
+
+            public void Invoke<S, V>()
+                where S : struct, ISimd<V>
+                where V : struct
+            {
+                var (m, n, k) = Product.Sizes;
+                var columns = new TallColumns { Source = Product._plain.Pointer, SourceRow = n, Width = n, Destination = Product._c.Pointer, DestinationRow = n };
+                TallProduct.Accumulate<S, V>(k, Product._a.Pointer, m, 0, m, new ReadOnlySpan<TallColumns>(ref columns), Product._scratch.Pointer);
+            }
+        }
+
+        (int M, int N, int K) Sizes => (m, n, k);
 
         static AlignedBuffer Drawn(long length)
         {

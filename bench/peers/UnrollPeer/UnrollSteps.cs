@@ -48,21 +48,20 @@ static class UnrollSteps
     {
         var shape = configuration.Shape;
         var random = new MersenneTwister(1);
-        var unrolled = Model(configuration, random, [new LastStepOptions()]).Unroll(shape.T, shape.B);
-        Draw(unrolled.Input, random);
-        return () => unrolled.Forward();
+        var predictor = Model(configuration, random, [new LastStepOptions()]).CreatePredictor(shape.T, shape.B);
+        float[] input = new float[shape.T * shape.B * shape.I], output = new float[shape.B * shape.H];
+        Draw(input, random);
+        return () => predictor.Predict(input, shape.T, shape.B, output);
     }
 
     static Action Stream(Configuration configuration)
     {
+        var shape = configuration.Shape;
         var random = new MersenneTwister(1);
-        var unrolled = Model(configuration, random, []).Unroll(1, 1);
-        Draw(unrolled.Input, random);
-        return () =>
-        {
-            unrolled.Forward();
-            unrolled.CopyFinalState(unrolled.InitialState);
-        };
+        var stream = Model(configuration, random, []).CreateStream();
+        float[] input = new float[shape.I], output = new float[shape.H];
+        Draw(input, random);
+        return () => stream.Step(input, output);
     }
 
     static SequenceModel Model(Configuration configuration, MersenneTwister random, IReadOnlyList<LayerOptions> head)
