@@ -120,7 +120,7 @@ public sealed class Trainer
             source.Fill(Batch, indices);
             Unrolled.Resize(Batch.Steps, Batch.BatchSize);
             Batch.Inputs.CopyTo(Unrolled.Input);
-            Unrolled.Forward(training, Batch.Feedback, noise);
+            Unrolled.Forward(training, Batch.Feedback, noise, Batch.Lengths);
             return trainer.Loss.Evaluate(Unrolled.Output, Batch, training ? Unrolled.OutputGradient : default);
         }
     }
