@@ -98,10 +98,11 @@ static class Comparison
                 {
                     if (round >= RoundsBeforeJudging && IsHopeless(outcomes[index], outcomes))
                         continue;
+                    var isPeak = entries[index].IsPeak;
                     if (round < 0)
-                        processes[index].Go(effort.WarmUpSeconds);
+                        processes[index].Go(isPeak ? PeakWindowSeconds : effort.WarmUpSeconds);
                     else
-                        Turn(processes[index], entries[index].IsPeak ? PeakWindowSeconds : effort.WindowSeconds, effort.Patience, outcomes[index]);
+                        Turn(processes[index], isPeak ? PeakWindowSeconds : effort.WindowSeconds, effort.Patience, outcomes[index]);
                 }
             }
 

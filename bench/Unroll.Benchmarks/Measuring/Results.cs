@@ -38,6 +38,9 @@ sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> 
 /// <summary>Everything a report tells.</summary>
 sealed record Results
 {
+    // Above it the optimizer's share is small for everyone.
+    const int LargestHiddenOfGradients = 256;
+
     static readonly int[] s_threads = [1, 2];
 
     public required IReadOnlyList<Row> Training { get; init; }
@@ -79,7 +82,7 @@ sealed record Results
             Training = [.. grid.Sequences.Select(place => Compare("train", place, s_threads))],
             Inference = [.. grid.Sequences.Select(place => Compare("infer", place, s_threads))],
             Streaming = [.. grid.Streams.Select(place => Compare("stream", place, s_threads))],
-            Gradients = [.. grid.Sequences.Where(place => place.Cell == "lstm").Select(place => Compare("grad", place, [1]))],
+            Gradients = [.. grid.Sequences.Where(place => place is { Cell: "lstm", Shape.H: <= LargestHiddenOfGradients }).Select(place => Compare("grad", place, [1]))],
             Growth = [.. Configuration.Cells.SelectMany(cell => MeasureGrowth(cell, grid.GrowthEffort, progress))],
             Losses = [.. Configuration.Cells.Select(CompareLosses)],
             Neighbours = [.. Configuration.Cells.Select(MeasureNeighbour)],
