@@ -6,6 +6,7 @@ namespace Unroll.Layers;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(RnnOptions), "rnn")]
 [JsonDerivedType(typeof(LstmOptions), "lstm")]
+[JsonDerivedType(typeof(LayerNormLstmOptions), "layerNormLstm")]
 [JsonDerivedType(typeof(GruOptions), "gru")]
 [JsonDerivedType(typeof(LinearOptions), "linear")]
 [JsonDerivedType(typeof(DropoutOptions), "dropout")]

@@ -16,7 +16,9 @@ public class ActivationMemoryTests
             long g = model.Parameters.Find(0, ParameterRole.BiasIh).Length / H;
             long s = cell is RnnOptions ? 0 : 1, c = cell is LstmOptions ? 1 : 0;
             long rows = (long)T * B;
-            var recurrent = (rows * ((g * H) + H + (s * H))) + ((rows + B) * (H + (c * H))) + (B * (80 + (3 * H) + (c * H)));
+            var recurrent = cell is LayerNormLstmOptions
+                ? (rows * ((12 * H) + (3 * H) + 9)) + ((rows + B) * 2 * H) + (B * 7 * H)
+                : (rows * ((g * H) + H + (s * H))) + ((rows + B) * (H + (c * H))) + (B * (80 + (3 * H) + (c * H)));
             var floats = recurrent + (2 * rows * 3) + (2 * rows * I);
 
             // 14 arrays at most, each rounded up to 64 bytes.
