@@ -209,6 +209,36 @@ public class UnrolledModelTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void DropoutPerSequence_HasOneMaskForAllSteps_AndAnotherForEachRow()
+    {
+        const int T = 6, B = 40, F = 50;
+        var model = new SequenceModel(new SequenceModelOptions(F, [new DropoutOptions(0.25) { PerSequence = true }]), Kernels.Engine(Kernels.Chosen));
+        var unrolled = model.Unroll(T, B);
+        unrolled.Input.Fill(1f);
+        unrolled.Forward(training: true, noise: 7);
+        var mask = unrolled.Output[..(B * F)].ToArray();
+        Assert.InRange(mask.Count(value => value == 0) / (double)(B * F), 0.18, 0.32); // ± 7 standard deviations
+        Assert.Equal(B * F, mask.Count(value => value is 0 or 1 / 0.75f));
+        Assert.Equal(B, mask.Chunk(F).Select(row => string.Join(',', row)).Distinct().Count());
+        for (var t = 0; t < T; t++)
+            Assert.Equal(mask, unrolled.Output.Slice(t * B * F, B * F));
+
+        unrolled.OutputGradient.Fill(1f);
+        unrolled.Backward(inputGradient: true);
+        Assert.Equal(unrolled.Output, unrolled.InputGradient);
+
+        // Fewer rows have the masks they had among more.
+        unrolled.Resize(T, 3);
+        unrolled.Input.Fill(1f);
+        unrolled.Forward(training: true, noise: 7);
+        Assert.Equal(mask.AsSpan(0, 3 * F), unrolled.Output[^(3 * F)..]);
+        unrolled.Forward(training: true, noise: 8);
+        Assert.NotEqual(mask[..(3 * F)], unrolled.Output[^(3 * F)..].ToArray());
+        unrolled.Forward(training: false, noise: 7);
+        Assert.Equal(T * 3 * F, unrolled.Output.Count(1f));
+    }
+
+    [Fact]
     public void Resize_ComputesTheSmallerPassExactly()
     {
         var model = Model(new SequenceModelOptions(2, [new LstmOptions(9), new LinearOptions(1)]), Kernels.Engine(Kernels.Chosen));
