@@ -2,7 +2,7 @@ namespace Unroll.Data;
 
 /// <summary>
 /// One mini-batch: inputs [T, B, I], targets [T', B, O] or class labels [T', B], and optionally the weight of each
-/// target in the loss and which inputs are the model's own output. Time-major; allocated once, refilled for every step.
+/// target in the loss, the lengths of the rows, and which inputs are the model's own output. Time-major; allocated once, refilled for every step.
 /// </summary>
 public sealed class SequenceBatch
 {
@@ -11,8 +11,11 @@ public sealed class SequenceBatch
     readonly int[] _labels;
     readonly float[] _weights;
     readonly byte[] _feedback;
+    readonly int[] _lengths;
+    int _carriedSteps;
     bool _hasWeights;
     bool _hasFeedback;
+    bool _hasLengths;
 
     /// <summary>Allocates a batch.</summary>
     /// <param name="maxSteps">The most steps T it holds.</param>
@@ -33,6 +36,7 @@ public sealed class SequenceBatch
         _labels = new int[rows];
         _weights = new float[rows];
         _feedback = new byte[rows];
+        _lengths = new int[maxBatch];
         Resize(maxSteps, maxBatch, maxSteps);
     }
 
@@ -66,21 +70,50 @@ public sealed class SequenceBatch
     /// <summary>Class labels [T', B].</summary>
     public Span<int> Labels => _labels.AsSpan(0, TargetSteps * BatchSize);
 
-    /// <summary>The weight of each target [T', B] in the loss; empty when all count alike.</summary>
-    public Span<float> Weights => _hasWeights ? _weights.AsSpan(0, TargetSteps * BatchSize) : default;
+    /// <summary>
+    /// The weight of each target [T', B] in the loss; empty when all count alike. Unless weights were asked for, targets at
+    /// padded steps weigh 0.
+    /// </summary>
+    public Span<float> Weights
+    {
+        get
+        {
+            if (!_hasWeights && (!_hasLengths || TargetSteps != Steps))
+                return default;
+            var weights = _weights.AsSpan(0, TargetSteps * BatchSize);
+            for (var i = 0; !_hasWeights && i < weights.Length; i++)
+                weights[i] = i / BatchSize < _lengths[i % BatchSize] ? 1f : 0f;
+            return weights;
+        }
+    }
+
+    /// <summary>The valid steps of each row [B], 0 to T; empty when all steps are valid.</summary>
+    public Span<int> Lengths => _hasLengths ? _lengths.AsSpan(0, BatchSize) : default;
+
+    /// <summary>
+    /// Of windows of streams, the steps after which the windows of the next batch begin, 0 to T: T, unless they overlap.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is below 0 or above T.</exception>
+    public int CarriedSteps
+    {
+        get => _carriedSteps;
+        set => _carriedSteps = value >= 0 && value <= Steps
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), value, $"Expected 0 to {Steps}, the steps of this batch.");
+    }
 
     /// <summary>[T, B]: not 0 where the input is the model's own output of the step before; empty for an open loop.</summary>
     public Span<byte> Feedback => _hasFeedback ? _feedback.AsSpan(0, Steps * BatchSize) : default;
 
-    /// <summary>Sets the sizes; weights and feedback are off until asked for.</summary>
+    /// <summary>Sets the sizes; weights, feedback and lengths are off until asked for.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1 or above its maximum.</exception>
-    public void Resize(int steps, int batchSize, int targetSteps, bool weights = false, bool feedback = false)
+    public void Resize(int steps, int batchSize, int targetSteps, bool weights = false, bool feedback = false, bool lengths = false)
     {
         CheckSize(steps, MaxSteps, nameof(steps));
         CheckSize(batchSize, MaxBatch, nameof(batchSize));
         CheckSize(targetSteps, MaxSteps, nameof(targetSteps));
-        (Steps, BatchSize, TargetSteps) = (steps, batchSize, targetSteps);
-        (_hasWeights, _hasFeedback) = (weights, feedback);
+        (Steps, BatchSize, TargetSteps, _carriedSteps) = (steps, batchSize, targetSteps, steps);
+        (_hasWeights, _hasFeedback, _hasLengths) = (weights, feedback, lengths);
     }
 
     static void CheckSize(int value, int maximum, string name)

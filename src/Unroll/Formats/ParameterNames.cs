@@ -21,8 +21,11 @@ static class ParameterNames
     static string Of(SequenceModelOptions options, Parameter parameter)
     {
         var layer = options.Layers[parameter.LayerIndex];
-        var number = options.Layers.Take(parameter.LayerIndex).Count(other => other.GetType() == layer.GetType());
-        var module = layer switch
+        // An LSTM in both directions is an LSTM, as in PyTorch, whose backward parameters end in _reverse.
+        var kind = (layer.Recurrence ?? layer).GetType();
+        var number = options.Layers.Take(parameter.LayerIndex).Count(other => (other.Recurrence ?? other).GetType() == kind);
+        var reverse = parameter.Reverse ? "_reverse" : "";
+        var module = (layer.Recurrence ?? layer) switch
         {
             RnnOptions => "rnn",
             LstmOptions => "lstm",
@@ -32,15 +35,15 @@ static class ParameterNames
         };
         return parameter.Role switch
         {
-            ParameterRole.WeightIh => $"{module}.weight_ih_l{number}",
-            ParameterRole.WeightHh => $"{module}.weight_hh_l{number}",
-            ParameterRole.BiasIh => $"{module}.bias_ih_l{number}",
-            ParameterRole.BiasHh => $"{module}.bias_hh_l{number}",
-            ParameterRole.WeightPeephole => $"{module}.weight_peephole_l{number}",
-            ParameterRole.GainIh => $"{module}.gain_ih_l{number}",
-            ParameterRole.GainHh => $"{module}.gain_hh_l{number}",
-            ParameterRole.GainCell => $"{module}.gain_cell_l{number}",
-            ParameterRole.BiasCell => $"{module}.bias_cell_l{number}",
+            ParameterRole.WeightIh => $"{module}.weight_ih_l{number}{reverse}",
+            ParameterRole.WeightHh => $"{module}.weight_hh_l{number}{reverse}",
+            ParameterRole.BiasIh => $"{module}.bias_ih_l{number}{reverse}",
+            ParameterRole.BiasHh => $"{module}.bias_hh_l{number}{reverse}",
+            ParameterRole.WeightPeephole => $"{module}.weight_peephole_l{number}{reverse}",
+            ParameterRole.GainIh => $"{module}.gain_ih_l{number}{reverse}",
+            ParameterRole.GainHh => $"{module}.gain_hh_l{number}{reverse}",
+            ParameterRole.GainCell => $"{module}.gain_cell_l{number}{reverse}",
+            ParameterRole.BiasCell => $"{module}.bias_cell_l{number}{reverse}",
             ParameterRole.Weight => $"{module}.weight",
             _ => $"{module}.bias",
         };

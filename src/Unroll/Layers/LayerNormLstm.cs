@@ -107,89 +107,75 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
     readonly LayerNormLstm _layer;
     readonly UnrollContext _context;
     readonly LayerNormLstmWeights _weights;
-    readonly Keep _keep;
     readonly int _h, _width;
-    readonly StepBuffer _hidden, _cell, _gates, _productX, _productH, _normC, _tanhC, _norms;
-    readonly Arena.Region _dY, _dH, _dC, _dProduct, _zeros;
-    readonly PackedMatrix? _weightIhBack, _weightHhBack;
+    readonly StepBuffer _gates, _productX, _productH, _normC, _tanhC, _norms;
+    readonly Arena.Region _dProduct;
+    PackedMatrix? _weightIhBack;
+    readonly PackedMatrix? _weightHhBack;
 
     public UnrolledLayerNormLstm(
         LayerNormLstm layer, UnrollContext context, LayerNormLstmWeights weights, Keep keep, int maxSteps, int maxBatch)
-        : base(layer, keep)
+        : base(layer, context, keep, maxSteps, maxBatch)
     {
-        (_layer, _context, _weights, _keep) = (layer, context, weights, keep);
+        (_layer, _context, _weights) = (layer, context, weights);
         _h = layer.OutputSize;
         _width = 4 * _h;
-
-        var arena = context.Arena;
-        var everything = keep is Keep.Everything or Keep.EverythingForLastStep;
-        _hidden = everything ? StepBuffer.ForStates(arena, maxSteps, maxBatch, _h)
-            : keep == Keep.Outputs ? StepBuffer.InRegion(arena, context.ReserveOutput((maxSteps + 1L) * maxBatch * _h), maxSteps, _h)
-            : StepBuffer.InTurn(arena, 2, maxBatch, _h);
-        _cell = everything ? StepBuffer.ForStates(arena, maxSteps, maxBatch, _h) : StepBuffer.InTurn(arena, 1, maxBatch, _h);
-        _gates = Steps(_width);
-        _productX = Steps(_width);
-        _productH = Steps(_width);
-        _normC = Steps(_h);
-        _tanhC = Steps(_h);
-        _norms = Steps(Norms.Size);
-        if (!everything)
+        _gates = Buffer(_width);
+        _productX = Buffer(_width);
+        _productH = Buffer(_width);
+        _normC = Buffer(_h);
+        _tanhC = Buffer(_h);
+        _norms = Buffer(Norms.Size);
+        if (!ForBackward)
             return;
 
-        _dY = arena.Reserve((GradientAtLastStepOnly ? 1L : maxSteps) * maxBatch * _h);
-        _dH = arena.Reserve((long)maxBatch * _h);
-        _dC = arena.Reserve((long)maxBatch * _h);
-        _dProduct = arena.Reserve((long)maxBatch * _width);
-        _zeros = arena.Reserve((long)maxBatch * _h);
-        _weightIhBack = new PackedMatrix(_width, layer.InputSize);
+        _dProduct = context.Arena.Reserve((long)maxBatch * _width);
         _weightHhBack = new PackedMatrix(_width, _h);
         context.ReserveTallScratch(Math.Max(layer.InputSize, _h));
 
-        StepBuffer Steps(int width) =>
-            everything ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, width) : StepBuffer.InTurn(arena, 1, maxBatch, width);
+        StepBuffer Buffer(int width) => ForBackward
+            ? StepBuffer.ForSteps(context.Arena, maxSteps, maxBatch, width)
+            : StepBuffer.InTurn(context.Arena, 1, maxBatch, width);
     }
 
-    public override int OutputSteps => _keep == Keep.LastOutput ? 1 : Steps;
+    protected override int ForwardRows => RowBlock;
 
-    public override float* Output => _hidden.At(_keep == Keep.LastOutput ? Steps - 1 : 0, 0);
-
-    public override float* OutputGradient => At(_dY);
-
-    public override float* HiddenAt(int t) => _hidden.At(t, 0);
-
-    public override float* CellAt(int t) => _cell.At(t, 0);
-
-    public override float* CarriedHidden => At(_dH);
-
-    public override float* CarriedCell => At(_dC);
+    protected override int BackwardRows => RowBlock;
 
     public override long FlopsPerStep => 2L * _width * (_h + Layer.InputSize);
 
     public override void Resize(int steps, int batch, float* input)
     {
         base.Resize(steps, batch, input);
-        foreach (var buffer in (ReadOnlySpan<StepBuffer>)[_hidden, _cell, _gates, _productX, _productH, _normC, _tanhC, _norms])
+        foreach (var buffer in (ReadOnlySpan<StepBuffer>)[_gates, _productX, _productH, _normC, _tanhC, _norms])
             buffer.Resize(batch);
     }
 
     public override void PrepareBackward()
     {
+        base.PrepareBackward();
         var kernel = _context.Engine.Kernel;
         if (InputGradient != null)
-            _weightIhBack!.Pack(kernel, Value(_layer.WeightIh), transposed: false);
+            (_weightIhBack ??= new PackedMatrix(_width, Layer.InputSize)).Pack(kernel, Value(_layer.WeightIh), transposed: false);
         _weightHhBack!.Pack(kernel, Value(_layer.WeightHh), transposed: false);
     }
 
-    public override void Forward(int t0, int t1, int b0, int b1)
+    protected override void ForwardStep(int t, int b, int rows)
     {
-        var pass = new ForwardPass { Owner = this, T0 = t0, T1 = t1, B0 = b0, B1 = b1 };
-        _context.Engine.Run(ref pass);
+        var step = new ForwardAction { Owner = this, T = t, B = b, Rows = rows };
+        _context.Engine.Run(ref step);
     }
 
-    public override void Backward(int t0, int t1, int b0, int b1)
+    protected override void BackwardStep(int t, int b, int rows)
     {
-        var pass = new BackwardPass { Owner = this, T0 = t0, T1 = t1, B0 = b0, B1 = b1 };
-        _context.Engine.Run(ref pass);
+        var step = new BackwardAction { Owner = this, T = t, B = b, Rows = rows };
+        _context.Engine.Run(ref step);
+    }
+
+    protected override void ClearGradient(int t, int b)
+    {
+        foreach (var buffer in (ReadOnlySpan<StepBuffer>)[_gates, _productX, _productH, _normC, _tanhC, _norms])
+            new Span<float>(buffer.At(t, b), buffer.Width).Clear();
     }
 
     public override void AccumulateGradients(int worker, int workers)
@@ -198,15 +184,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         _context.Engine.Run(ref pass);
     }
 
-    float* At(Arena.Region region) => _context.Arena.Pointer(region);
-
-    float* Value(Parameter parameter) => _context.Parameters.ValuePointer(parameter);
-
-    float* Gradient(Parameter parameter) => _context.Parameters.GradientPointer(parameter);
-
     Norms* NormsAt(int t, int b) => (Norms*)_norms.At(t, b);
-
-    nint RowOffset(int t, int b, int width) => (((nint)t * Batch) + b) * width;
 
     void ForwardStep<S, V>(int t, int b, int rows)
         where S : struct, ISimd<V>
@@ -214,7 +192,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
     {
         Multiply<S, V>(Input + RowOffset(t, b, Layer.InputSize), _weights.Ih, _productX.At(t, b), rows);
         if (t > 0 || !StartsAtZero)
-            Multiply<S, V>(_hidden.At(t - 1, b), _weights.Hh, _productH.At(t, b), rows);
+            Multiply<S, V>(Hidden(t - 1, b), _weights.Hh, _productH.At(t, b), rows);
         else
             new Span<float>(_productH.At(t, b), rows * _width).Clear();
         for (var row = b; row < b + rows; row++)
@@ -243,7 +221,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         var h = _h;
         var norms = NormsAt(t, b);
         float* productX = _productX.At(t, b), productH = _productH.At(t, b), gates = _gates.At(t, b);
-        float* cPrev = _cell.At(t - 1, b), c1 = _cell.At(t, b);
+        float* cPrev = CellState(t - 1, b), c1 = CellState(t, b);
         LayerNormalization.Forward<S, V>(productX, productX, _width, &norms->X);
         LayerNormalization.Forward<S, V>(productH, productH, _width, &norms->H);
         for (var j = 0; j < h; j += S.Count)
@@ -261,7 +239,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
             Lanes<S, V>.Store(c1 + j, c, n);
         }
 
-        float* normC = _normC.At(t, b), tanh = _tanhC.At(t, b), h1 = _hidden.At(t, b);
+        float* normC = _normC.At(t, b), tanh = _tanhC.At(t, b), h1 = Hidden(t, b);
         LayerNormalization.Forward<S, V>(c1, normC, h, &norms->C);
         for (var j = 0; j < h; j += S.Count)
         {
@@ -305,7 +283,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         }
 
         if (t > 0 || WantsInitialGradient)
-            Multiply<S, V>(dProduct, _weightHhBack!, At(_dH) + ((nint)b * _h), rows);
+            Multiply<S, V>(dProduct, _weightHhBack!, DH(b), rows);
     }
 
     /// <summary>dnc, the gates' gradients and dcₜ₋₁ of a row; <paramref name="scratch"/> holds H floats.</summary>
@@ -316,9 +294,8 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
     {
         var one = S.Broadcast(1f);
         var h = _h;
-        float* gates = _gates.At(t, b), tanh = _tanhC.At(t, b), cPrev = _cell.At(t - 1, b);
-        float* dHNext = At(_dH) + ((nint)b * h), dCNext = At(_dC) + ((nint)b * h);
-        var dY = t < FirstGradientStep ? At(_zeros) + ((nint)b * h) : At(_dY) + RowOffset(t - FirstGradientStep, b, h);
+        float* gates = _gates.At(t, b), tanh = _tanhC.At(t, b), cPrev = CellState(t - 1, b);
+        float* dY = DY(t, b), dHNext = DH(b), dCNext = DC(b);
         for (var j = 0; j < h; j += S.Count)
         {
             var n = h - j;
@@ -349,16 +326,16 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
-        var rows = Steps * Batch;
+        var (first, last) = (FirstStep * Batch, Steps * Batch);
         var cell = TallProduct.Share(_h, worker, workers);
-        for (var row = 0; row < rows; row++)
+        for (var row = first; row < last; row++)
             AccumulateCell<S, V>(row, cell.Start, cell.End);
 
         var (start, end) = TallProduct.Share(_width, worker, workers);
-        for (var row = 0; row < rows; row++)
+        for (var row = first; row < last; row++)
             AccumulateGates<S, V>(row, start, end);
-        AccumulateWeights<S, V>(Input, Layer.InputSize, _layer.WeightIh, _productX, start, end, worker);
-        AccumulateWeights<S, V>(_hidden.At(-1, 0), _h, _layer.WeightHh, _productH, start, end, worker);
+        AccumulateWeights<S, V>(Input + RowOffset(FirstStep, 0, Layer.InputSize), Layer.InputSize, _layer.WeightIh, _productX, start, end, worker);
+        AccumulateWeights<S, V>(Hidden(FirstStep - 1, 0), _h, _layer.WeightHh, _productH, start, end, worker);
     }
 
     /// <summary>dα_c += dnc⊙N(c), db_c += dnc of one of the T·B rows.</summary>
@@ -405,7 +382,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         }
     }
 
-    /// <summary>dW += dpᵀ·x over all T·B rows.</summary>
+    /// <summary>dW += dpᵀ·x over all T·B rows, from the first with a gradient.</summary>
     void AccumulateWeights<S, V>(float* source, int columns, Parameter weight, StepBuffer dProduct, int start, int end, int worker)
         where S : struct, ISimd<V>
         where V : struct
@@ -419,7 +396,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
             DestinationRow = columns,
         };
         TallProduct.Accumulate<S, V>(
-            Steps * Batch, dProduct.At(0, 0), _width, start, end, new ReadOnlySpan<TallColumns>(in inputs), _context.TallScratch(worker));
+            (Steps - FirstStep) * Batch, dProduct.At(FirstStep, 0), _width, start, end, new ReadOnlySpan<TallColumns>(in inputs), _context.TallScratch(worker));
     }
 
     /// <summary>The three normalisations of a row.</summary>
@@ -430,38 +407,24 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         public RowNorm X, H, C;
     }
 
-    struct ForwardPass : IKernelAction
+    struct ForwardAction : IKernelAction
     {
         public UnrolledLayerNormLstm Owner;
-        public int T0, T1, B0, B1;
+        public int T, B, Rows;
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct
-        {
-            for (var b = B0; b < B1; b += RowBlock)
-            {
-                for (var t = T0; t < T1; t++)
-                    Owner.ForwardStep<S, V>(t, b, Math.Min(RowBlock, B1 - b));
-            }
-        }
+            where V : struct => Owner.ForwardStep<S, V>(T, B, Rows);
     }
 
-    struct BackwardPass : IKernelAction
+    struct BackwardAction : IKernelAction
     {
         public UnrolledLayerNormLstm Owner;
-        public int T0, T1, B0, B1;
+        public int T, B, Rows;
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct
-        {
-            for (var b = B0; b < B1; b += RowBlock)
-            {
-                for (var t = T1 - 1; t >= T0; t--)
-                    Owner.BackwardStep<S, V>(t, b, Math.Min(RowBlock, B1 - b));
-            }
-        }
+            where V : struct => Owner.BackwardStep<S, V>(T, B, Rows);
     }
 
     struct GradientPass : IKernelAction

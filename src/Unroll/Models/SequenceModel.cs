@@ -25,8 +25,10 @@ public sealed class SequenceModel
         Engine = engine ?? Engine.Default;
         var builder = new ParameterBuilder();
         _layers = Build(options, builder);
+        Recurrences = [.. _layers.SelectMany(layer => layer.Recurrences)];
         OutputSize = _layers[^1].OutputSize;
-        HasOutputAtEveryStep = !options.Layers.Any(layer => layer is LastStepOptions);
+        HasOutputAtEveryStep = _layers.All(layer => layer.HasOutputAtEveryStep);
+        ReadsForward = _layers.All(layer => layer.ReadsForward);
         Parameters = new ParameterSet(builder);
     }
 
@@ -42,13 +44,19 @@ public sealed class SequenceModel
     /// <summary>O, the features of an output step.</summary>
     public int OutputSize { get; }
 
-    /// <summary>Whether every input step has an output (false behind a <see cref="LastStepOptions"/>).</summary>
+    /// <summary>Whether every input step has an output (false behind a <see cref="LastStepOptions"/> or <see cref="PoolingOptions"/>).</summary>
     public bool HasOutputAtEveryStep { get; }
+
+    /// <summary>Whether an output depends on no later input, as a stream and a closed loop need it (not with a <see cref="BidirectionalOptions"/>).</summary>
+    public bool ReadsForward { get; }
 
     /// <summary>All parameters and their gradients.</summary>
     public ParameterSet Parameters { get; }
 
     internal IReadOnlyList<Layer> Layers => _layers;
+
+    /// <summary>The recurrent layers in the order of their states.</summary>
+    internal IReadOnlyList<RecurrentLayer> Recurrences { get; }
 
     /// <summary>The number of parameters a model would have.</summary>
     /// <exception cref="ArgumentException">The options describe no model.</exception>
@@ -73,7 +81,10 @@ public sealed class SequenceModel
     /// <summary>Prepares to read <paramref name="batchSize"/> sequences step by step, from a state of 0.</summary>
     /// <remarks>The stream takes the parameters as they are now (see <see cref="StreamingModel.Refresh"/>).</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The batch size is below 1.</exception>
-    public StreamingModel CreateStream(int batchSize = 1) => new(this, new InferenceWeights(this), batchSize);
+    /// <exception cref="InvalidOperationException">The model reads the whole sequence before its first output.</exception>
+    public StreamingModel CreateStream(int batchSize = 1) => !ReadsForward || _layers.Any(layer => layer is Pooling)
+        ? throw new InvalidOperationException("Expected a model whose outputs depend on earlier inputs only; a bidirectional or pooling layer needs the whole sequence. Use CreatePredictor.")
+        : new(this, new InferenceWeights(this), batchSize);
 
     /// <summary>A state of <paramref name="batchSize"/> rows, all zero.</summary>
     public ModelState CreateState(int batchSize) => new(this, batchSize);

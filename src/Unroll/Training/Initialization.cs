@@ -72,7 +72,7 @@ public sealed record Initialization
     {
         var values = model.Parameters.ValuesOf(parameter);
         var layer = model.Layers[parameter.LayerIndex];
-        var fanIn = layer.Options is RecurrentOptions recurrent ? recurrent.HiddenSize : layer.InputSize;
+        var fanIn = layer.Options.Recurrence is { } recurrence ? recurrence.HiddenSize : layer.InputSize;
         switch (parameter.Role)
         {
             case ParameterRole.WeightIh:
@@ -100,7 +100,7 @@ public sealed record Initialization
 
     void SetForgetGateBias(LayerOptions options, ParameterRole role, Span<float> bias)
     {
-        var gate = options switch
+        var gate = options.Recurrence switch
         {
             LstmOptions { ForgetGate: true } lstm => lstm.InputGate ? 1 : 0,
             LayerNormLstmOptions => 1,
@@ -108,7 +108,7 @@ public sealed record Initialization
         };
         if (ForgetGateBias is not { } value || gate < 0)
             return;
-        var h = ((RecurrentOptions)options).HiddenSize;
+        var h = options.Recurrence!.HiddenSize;
         bias.Slice(gate * h, h).Fill(role == ParameterRole.BiasIh ? (float)value : 0f);
     }
 

@@ -77,7 +77,7 @@ sealed class TheoryTwin
         return (output, gradients);
     }
 
-    static double[] TensorOf(Parameter parameter, Func<int, CellParameters> cell, LinearParameters linear) => parameter.Role switch
+    public static double[] TensorOf(Parameter parameter, Func<int, CellParameters> cell, LinearParameters linear) => parameter.Role switch
     {
         ParameterRole.WeightIh => cell(parameter.LayerIndex).WeightIh.Values,
         ParameterRole.WeightHh => cell(parameter.LayerIndex).WeightHh.Values,
@@ -92,7 +92,7 @@ sealed class TheoryTwin
         _ => linear.Bias,
     };
 
-    static Cell CellOf(RecurrentOptions options, int inputSize) => options switch
+    public static Cell CellOf(RecurrentOptions options, int inputSize) => options switch
     {
         RnnOptions rnn => new global::Unroll.Theory.RnnCell(inputSize, rnn.HiddenSize, rnn.Nonlinearity == Nonlinearity.Relu ? RnnActivation.Relu : RnnActivation.Tanh),
         LstmOptions lstm => new global::Unroll.Theory.LstmCell(inputSize, lstm.HiddenSize, new global::Unroll.Theory.LstmOptions
@@ -107,7 +107,7 @@ sealed class TheoryTwin
         _ => throw new ArgumentException($"no twin of {options}"),
     };
 
-    static CellState[][] States(ModelState state, int batchSize) =>
+    public static CellState[][] States(ModelState state, int batchSize) =>
     [
         .. Enumerable.Range(0, state.LayerCount).Select(layer =>
         {
