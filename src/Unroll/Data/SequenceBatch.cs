@@ -11,8 +11,10 @@ public sealed class SequenceBatch
     readonly int[] _labels;
     readonly float[] _weights;
     readonly byte[] _feedback;
+    readonly int[] _lengths;
     bool _hasWeights;
     bool _hasFeedback;
+    bool _hasLengths;
 
     /// <summary>Allocates a batch.</summary>
     /// <param name="maxSteps">The most steps T it holds.</param>
@@ -33,6 +35,7 @@ public sealed class SequenceBatch
         _labels = new int[rows];
         _weights = new float[rows];
         _feedback = new byte[rows];
+        _lengths = new int[maxBatch];
         Resize(maxSteps, maxBatch, maxSteps);
     }
 
@@ -72,15 +75,18 @@ public sealed class SequenceBatch
     /// <summary>[T, B]: not 0 where the input is the model's own output of the step before; empty for an open loop.</summary>
     public Span<byte> Feedback => _hasFeedback ? _feedback.AsSpan(0, Steps * BatchSize) : default;
 
-    /// <summary>Sets the sizes; weights and feedback are off until asked for.</summary>
+    /// <summary>The valid steps of each row's inputs [B], 1 to T; empty when all rows have T.</summary>
+    public Span<int> Lengths => _hasLengths ? _lengths.AsSpan(0, BatchSize) : default;
+
+    /// <summary>Sets the sizes; weights, feedback and lengths are off until asked for.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1 or above its maximum.</exception>
-    public void Resize(int steps, int batchSize, int targetSteps, bool weights = false, bool feedback = false)
+    public void Resize(int steps, int batchSize, int targetSteps, bool weights = false, bool feedback = false, bool lengths = false)
     {
         CheckSize(steps, MaxSteps, nameof(steps));
         CheckSize(batchSize, MaxBatch, nameof(batchSize));
         CheckSize(targetSteps, MaxSteps, nameof(targetSteps));
         (Steps, BatchSize, TargetSteps) = (steps, batchSize, targetSteps);
-        (_hasWeights, _hasFeedback) = (weights, feedback);
+        (_hasWeights, _hasFeedback, _hasLengths) = (weights, feedback, lengths);
     }
 
     static void CheckSize(int value, int maximum, string name)

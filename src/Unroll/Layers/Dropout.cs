@@ -67,17 +67,8 @@ sealed unsafe class UnrolledDropout : UnrolledLayer
                 if (!_training)
                     destination[at] = source[at];
                 else
-                    destination[at] = Random32(_noise, (ulong)at) < _threshold ? 0f : source[at] * _scale;
+                    destination[at] = CounterNoise.Bits32(_noise, (ulong)at) < _threshold ? 0f : source[at] * _scale;
             }
         }
-    }
-
-    /// <summary>32 random bits of a counter: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).</summary>
-    static ulong Random32(ulong seed, ulong counter)
-    {
-        var z = seed + (counter + 1) * 0x9E3779B97F4A7C15UL;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
-        return (z ^ (z >> 31)) >> 32;
     }
 }

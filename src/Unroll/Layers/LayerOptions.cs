@@ -10,6 +10,8 @@ namespace Unroll.Layers;
 [JsonDerivedType(typeof(LinearOptions), "linear")]
 [JsonDerivedType(typeof(DropoutOptions), "dropout")]
 [JsonDerivedType(typeof(LastStepOptions), "lastStep")]
+[JsonDerivedType(typeof(EmbeddingOptions), "embedding")]
+[JsonDerivedType(typeof(OneHotOptions), "oneHot")]
 public abstract record LayerOptions
 {
     private protected LayerOptions()
@@ -19,7 +21,7 @@ public abstract record LayerOptions
     /// <summary>Makes the layer for inputs of <paramref name="inputSize"/> features, its parameters registered.</summary>
     internal abstract Layer Build(int inputSize, ParameterBuilder parameters);
 
-    private protected static int Positive(int value, string name) => value is >= 1 and <= MaximumSize
+    internal static int Positive(int value, string name) => value is >= 1 and <= MaximumSize
         ? value
         : throw new ArgumentOutOfRangeException(name, value, $"Expected 1 to {MaximumSize}.");
 
@@ -36,7 +38,7 @@ public abstract record RecurrentOptions : LayerOptions
     public int HiddenSize { get; }
 }
 
-/// <summary>The nonlinearity of a plain recurrent network.</summary>
+/// <summary>A nonlinearity φ.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<Nonlinearity>))]
 public enum Nonlinearity
 {
@@ -147,7 +149,7 @@ public sealed record GruOptions : RecurrentOptions
         new Recurrent<GruCell>(this, new GruCell(ResetGate), inputSize, parameters);
 }
 
-/// <summary>An affine map of the features of every step: y = W·x + b.</summary>
+/// <summary>An affine map of the features of every step: y = W·x + b, or y = φ(W·x + b).</summary>
 public sealed record LinearOptions : LayerOptions
 {
     /// <summary>Describes the layer.</summary>
@@ -157,6 +159,10 @@ public sealed record LinearOptions : LayerOptions
 
     /// <summary>O, the number of outputs.</summary>
     public int OutputSize { get; }
+
+    /// <summary>φ; none by default.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Nonlinearity? Activation { get; init; }
 
     internal override Layer Build(int inputSize, ParameterBuilder parameters) => new Linear(this, inputSize, parameters);
 }

@@ -8,47 +8,38 @@ namespace Unroll.Models;
 /// The model is its options and its parameters. To compute, unroll it over a number of steps and rows
 /// (<see cref="Unroll"/>). A fresh model has zero parameters: initialise it or load it from a file.
 /// </remarks>
-public sealed class SequenceModel
+public sealed class SequenceModel : TrainableModel
 {
     const int MaximumInputSize = 16384;
-
-    readonly Layer[] _layers;
 
     /// <summary>Builds the layers.</summary>
     /// <param name="options">The layers and the input size.</param>
     /// <param name="engine">What computes; <see cref="Engine.Default"/> if none is given.</param>
     /// <exception cref="ArgumentException">There is no layer, or the input size is out of range.</exception>
     public SequenceModel(SequenceModelOptions options, Engine? engine = null)
+        : this(options, engine, new ParameterBuilder())
     {
-        ArgumentNullException.ThrowIfNull(options);
+    }
+
+    SequenceModel(SequenceModelOptions options, Engine? engine, ParameterBuilder parameters)
+        : base(engine, Build(options, parameters), parameters)
+    {
         Options = options;
-        Engine = engine ?? Engine.Default;
-        var builder = new ParameterBuilder();
-        _layers = Build(options, builder);
-        OutputSize = _layers[^1].OutputSize;
+        OutputSize = Layers[^1].OutputSize;
         HasOutputAtEveryStep = !options.Layers.Any(layer => layer is LastStepOptions);
-        Parameters = new ParameterSet(builder);
     }
 
     /// <summary>The description the model was built from.</summary>
     public SequenceModelOptions Options { get; }
 
-    /// <summary>What computes.</summary>
-    public Engine Engine { get; }
+    /// <inheritdoc/>
+    public override int InputSize => Options.InputSize;
 
-    /// <summary>I, the features of an input step.</summary>
-    public int InputSize => Options.InputSize;
-
-    /// <summary>O, the features of an output step.</summary>
-    public int OutputSize { get; }
+    /// <inheritdoc/>
+    public override int OutputSize { get; }
 
     /// <summary>Whether every input step has an output (false behind a <see cref="LastStepOptions"/>).</summary>
     public bool HasOutputAtEveryStep { get; }
-
-    /// <summary>All parameters and their gradients.</summary>
-    public ParameterSet Parameters { get; }
-
-    internal IReadOnlyList<Layer> Layers => _layers;
 
     /// <summary>The number of parameters a model would have.</summary>
     /// <exception cref="ArgumentException">The options describe no model.</exception>
@@ -83,7 +74,7 @@ public sealed class SequenceModel
     {
         var width = InputSize;
         var lines = new List<string>();
-        foreach (var layer in _layers)
+        foreach (var layer in Layers)
         {
             var count = Parameters.All.Where(p => p.LayerIndex == lines.Count).Sum(p => (long)p.Length);
             lines.Add($"{layer.Options.GetType().Name.Replace("Options", "", StringComparison.Ordinal)}({width} => {layer.OutputSize}), {count} parameters");
@@ -95,6 +86,7 @@ public sealed class SequenceModel
 
     static Layer[] Build(SequenceModelOptions options, ParameterBuilder builder)
     {
+        ArgumentNullException.ThrowIfNull(options);
         if (options.InputSize is < 1 or > MaximumInputSize)
             throw new ArgumentOutOfRangeException(nameof(options), options.InputSize, $"Expected an input size of 1 to {MaximumInputSize}.");
         if (options.Layers.Count == 0)
@@ -109,6 +101,8 @@ public sealed class SequenceModel
             width = layers[index].OutputSize;
         }
 
+        if (layers[^1] is OneHot)
+            throw new ArgumentException("Expected a layer after the one-hot vectors, such as a recurrent one: they have nothing to learn.", nameof(options));
         return layers;
     }
 }

@@ -16,7 +16,7 @@ sealed unsafe class PackedMatrix
         K = k;
         N = n;
         // Padded to 16 lanes, the widest vector, so that one buffer serves every kernel.
-        _buffer = new AlignedBuffer((long)k * ((n + 15) / 16 * 16));
+        _buffer = new AlignedBuffer(Length(k, n));
     }
 
     public int K { get; }
@@ -29,31 +29,35 @@ sealed unsafe class PackedMatrix
     public static int PanelWidth(int count) => 4 * count;
 
     /// <summary>Packs <paramref name="source"/> [K, N], or [N, K] when <paramref name="transposed"/>.</summary>
-    public void Pack(KernelKind kernel, float* source, bool transposed)
+    public void Pack(KernelKind kernel, float* source, bool transposed) =>
+        Pack(kernel, source, transposed ? 1 : N, transposed ? K : 1, K, N, _buffer.Pointer);
+
+    /// <summary>Floats that K × N elements take, for every kernel.</summary>
+    public static long Length(int k, int n) => (long)k * ((n + 15) / 16 * 16);
+
+    /// <summary>Packs elements [k, n] that lie at k·<paramref name="kStep"/> + n·<paramref name="nStep"/> into 64-byte aligned memory.</summary>
+    public static void Pack(KernelKind kernel, float* source, nint kStep, nint nStep, int k, int n, float* destination)
     {
-        nint kStep = transposed ? 1 : N;
-        nint nStep = transposed ? K : 1;
         var count = KernelLanes.Of(kernel);
-        var destination = _buffer.Pointer;
         if (kernel == KernelKind.Naive)
         {
-            PackPanel(source, kStep, nStep, N, N, destination);
+            PackPanel(source, kStep, nStep, k, n, n, destination);
             return;
         }
 
         var width = PanelWidth(count);
-        for (var n = 0; n < N; n += width)
+        for (var n0 = 0; n0 < n; n0 += width)
         {
-            var columns = Math.Min(width, N - n);
+            var columns = Math.Min(width, n - n0);
             var padded = (columns + count - 1) / count * count;
-            PackPanel(source + (n * nStep), kStep, nStep, columns, padded, destination);
-            destination += (nint)K * padded;
+            PackPanel(source + (n0 * nStep), kStep, nStep, k, columns, padded, destination);
+            destination += (nint)k * padded;
         }
     }
 
-    void PackPanel(float* source, nint kStep, nint nStep, int columns, int padded, float* destination)
+    static void PackPanel(float* source, nint kStep, nint nStep, int depth, int columns, int padded, float* destination)
     {
-        for (var k = 0; k < K; k++)
+        for (var k = 0; k < depth; k++)
         {
             var row = source + (k * kStep);
             if (nStep == 1)

@@ -79,16 +79,22 @@ sealed class TheoryTwin
 
     static double[] TensorOf(Parameter parameter, Func<int, CellParameters> cell, LinearParameters linear) => parameter.Role switch
     {
-        ParameterRole.WeightIh => cell(parameter.LayerIndex).WeightIh.Values,
-        ParameterRole.WeightHh => cell(parameter.LayerIndex).WeightHh.Values,
-        ParameterRole.BiasIh => cell(parameter.LayerIndex).BiasIh,
-        ParameterRole.BiasHh => cell(parameter.LayerIndex).BiasHh,
-        ParameterRole.WeightPeephole => cell(parameter.LayerIndex).WeightPeephole,
         ParameterRole.Weight => linear.Weight.Values,
-        _ => linear.Bias,
+        ParameterRole.Bias => linear.Bias,
+        _ => TensorOf(parameter.Role, cell(parameter.LayerIndex)),
     };
 
-    static Cell CellOf(RecurrentOptions options, int inputSize) => options switch
+    /// <summary>The tensor of a cell by its role.</summary>
+    public static double[] TensorOf(ParameterRole role, CellParameters cell) => role switch
+    {
+        ParameterRole.WeightIh => cell.WeightIh.Values,
+        ParameterRole.WeightHh => cell.WeightHh.Values,
+        ParameterRole.BiasIh => cell.BiasIh,
+        ParameterRole.BiasHh => cell.BiasHh,
+        _ => cell.WeightPeephole,
+    };
+
+    public static Cell CellOf(RecurrentOptions options, int inputSize) => options switch
     {
         RnnOptions rnn => new global::Unroll.Theory.RnnCell(inputSize, rnn.HiddenSize, rnn.Nonlinearity == Nonlinearity.Relu ? RnnActivation.Relu : RnnActivation.Tanh),
         LstmOptions lstm => new global::Unroll.Theory.LstmCell(inputSize, lstm.HiddenSize, new global::Unroll.Theory.LstmOptions
