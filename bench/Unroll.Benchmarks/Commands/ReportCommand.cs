@@ -31,6 +31,8 @@ static class ReportCommand
             File.WriteAllText(path, text.ToString());
             Bar.WriteAll(output, Bar.Of(results));
             output.WriteLine(path);
+            if (results.IsDisturbed)
+                error.WriteLine(Report.Warning);
         });
         return command;
     }

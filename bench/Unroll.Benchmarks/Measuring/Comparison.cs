@@ -52,7 +52,7 @@ sealed record Outcome(Entry Entry, string Version)
 /// <summary>Finding an outcome among those of one comparison.</summary>
 static class Outcomes
 {
-    /// <summary>The ways a library was used with so many threads, without tuning from outside.</summary>
+    /// <summary>The ways a library was used with so many threads, not on another allocator.</summary>
     public static IEnumerable<Outcome> Of(this IEnumerable<Outcome> outcomes, Library library, int threads) => outcomes
         .Where(outcome => outcome.Entry is { IsPeak: false, IsTuned: false } entry && entry.Library == library && entry.Configuration.Threads == threads);
 
@@ -98,10 +98,11 @@ static class Comparison
                 {
                     if (round >= RoundsBeforeJudging && IsHopeless(outcomes[index], outcomes))
                         continue;
+                    var isPeak = entries[index].IsPeak;
                     if (round < 0)
-                        processes[index].Go(effort.WarmUpSeconds);
+                        processes[index].Go(isPeak ? PeakWindowSeconds : effort.WarmUpSeconds);
                     else
-                        Turn(processes[index], entries[index].IsPeak ? PeakWindowSeconds : effort.WindowSeconds, effort.Patience, outcomes[index]);
+                        Turn(processes[index], isPeak ? PeakWindowSeconds : effort.WindowSeconds, effort.Patience, outcomes[index]);
                 }
             }
 

@@ -12,7 +12,7 @@ sealed record Entry(Library Library, Configuration Configuration)
     public bool IsPeak => Configuration.Mode == Configuration.PeakMode;
 
     /// <summary>Whether its process is set up beyond what the library's own interface offers.</summary>
-    public bool IsTuned => Configuration.Variant == Configuration.KeptMemoryVariant;
+    public bool IsTuned => Configuration.Variant == Configuration.TcMallocVariant;
 
     public override string ToString() => $"{Library.Name} ({string.Join(' ', Configuration.ToArguments())})";
 }
@@ -28,12 +28,15 @@ sealed class ContenderProcess : IDisposable
     public ContenderProcess(Entry entry)
     {
         _entry = entry;
-        _process = Process.Start(new ProcessStartInfo("dotnet", [entry.Library.Assembly, .. entry.Configuration.ToArguments()])
+        var start = new ProcessStartInfo("dotnet", [entry.Library.Assembly, .. entry.Configuration.ToArguments()])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-        })!;
+        };
+        if (entry.IsTuned)
+            start.Environment["LD_PRELOAD"] = TcMalloc.Path;
+        _process = Process.Start(start)!;
         _process.ErrorDataReceived += (_, line) => _firstError.TrySetResult(line.Data ?? "no message");
         _process.BeginErrorReadLine();
     }

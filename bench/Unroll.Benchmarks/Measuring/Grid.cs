@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Unroll.Benchmarks.Protocol;
 
 namespace Unroll.Benchmarks.Measuring;
@@ -42,16 +43,22 @@ sealed record Grid(
         Effort.Short,
         Effort.Short);
 
+    /// <summary>The ways TorchSharp trains on this machine.</summary>
+    public static IReadOnlyList<string> TorchSharpTraining { get; } =
+    [
+        Configuration.DefaultVariant,
+        .. CanFlushDenormals ? ["flush-denormal"] : Array.Empty<string>(),
+        .. CanFlushDenormals && TcMalloc.Path is not null ? [Configuration.TcMallocVariant] : Array.Empty<string>(),
+    ];
+
+    static bool CanFlushDenormals => OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64;
+
     /// <summary>Unroll, every way of using every peer that has the mode, and the machine's peak, for each number of threads.</summary>
     public static IReadOnlyList<Entry> Contenders(string mode, string cell, Shape shape, IReadOnlyList<int> threads)
     {
         (Library Library, string Variant)[] peers = mode switch
         {
-            "train" or "grad" =>
-            [
-                (Library.TorchSharp, Configuration.DefaultVariant), (Library.TorchSharp, "flush-denormal"),
-                (Library.TorchSharp, Configuration.KeptMemoryVariant),
-            ],
+            "train" or "grad" => [.. TorchSharpTraining.Select(variant => (Library.TorchSharp, variant))],
             "infer" => [(Library.TorchSharp, Configuration.DefaultVariant), (Library.OnnxRuntime, "run"), (Library.OnnxRuntime, "iobinding")],
             "stream" => [(Library.TorchSharp, "layer"), (Library.TorchSharp, "cell"), (Library.OnnxRuntime, "run"), (Library.OnnxRuntime, "iobinding")],
             _ => [],

@@ -15,8 +15,8 @@ sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> 
 
     public Outcome Peer(Library library, int threads) => Outcomes.Fastest(library, threads)!;
 
-    /// <summary>TorchSharp in a process tuned from outside.</summary>
-    public Outcome Tuned(int threads) => Outcomes.First(outcome => outcome.Entry.IsTuned && outcome.Entry.Configuration.Threads == threads);
+    /// <summary>TorchSharp on tcmalloc; null where that is not installed.</summary>
+    public Outcome? Tuned(int threads) => Outcomes.FirstOrDefault(outcome => outcome.Entry.IsTuned && outcome.Entry.Configuration.Threads == threads);
 
     /// <summary>Times faster than the faster of the peers.</summary>
     public double TimesFasterThanPeers(int threads) => Outcomes
@@ -38,6 +38,9 @@ sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> 
 /// <summary>Everything a report tells.</summary>
 sealed record Results
 {
+    // Above it the optimizer's share is small for everyone.
+    const int LargestHiddenOfGradients = 256;
+
     static readonly int[] s_threads = [1, 2];
 
     public required IReadOnlyList<Row> Training { get; init; }
@@ -56,8 +59,18 @@ sealed record Results
 
     public required IReadOnlyList<Neighbour> Neighbours { get; init; }
 
-    /// <summary>Every outcome that no other process was meant to disturb.</summary>
-    public IEnumerable<Outcome> Undisturbed => Training.Concat(Inference).Concat(Streaming).Concat(Gradients).SelectMany(row => row.Outcomes);
+    /// <summary>The rounds that other processes disturbed, and all rounds that none was meant to.</summary>
+    public (int Disturbed, int All) Rounds
+    {
+        get
+        {
+            var outcomes = Training.Concat(Inference).Concat(Streaming).Concat(Gradients).SelectMany(row => row.Outcomes).ToArray();
+            return (outcomes.Sum(outcome => outcome.DisturbedRounds), outcomes.Sum(outcome => outcome.Rounds.Count));
+        }
+    }
+
+    /// <summary>Whether the figures are no good: 2-thread contenders collapse beside other work, some of them a thousandfold.</summary>
+    public bool IsDisturbed => Rounds.Disturbed > 0.05 * Rounds.All;
 
     /// <summary>Measures a grid.</summary>
     /// <param name="grid">What to measure.</param>
@@ -69,7 +82,7 @@ sealed record Results
             Training = [.. grid.Sequences.Select(place => Compare("train", place, s_threads))],
             Inference = [.. grid.Sequences.Select(place => Compare("infer", place, s_threads))],
             Streaming = [.. grid.Streams.Select(place => Compare("stream", place, s_threads))],
-            Gradients = [.. grid.Sequences.Where(place => place.Cell == "lstm").Select(place => Compare("grad", place, [1]))],
+            Gradients = [.. grid.Sequences.Where(place => place is { Cell: "lstm", Shape.H: <= LargestHiddenOfGradients }).Select(place => Compare("grad", place, [1]))],
             Growth = [.. Configuration.Cells.SelectMany(cell => MeasureGrowth(cell, grid.GrowthEffort, progress))],
             Losses = [.. Configuration.Cells.Select(CompareLosses)],
             Neighbours = [.. Configuration.Cells.Select(MeasureNeighbour)],
@@ -101,7 +114,7 @@ sealed record Results
     public static IEnumerable<GrowthCurve> MeasureGrowth(string cell, Effort effort, Action<string> progress)
     {
         (Library, string)[] contenders = cell == "lstm"
-            ? [(Library.Unroll, Configuration.DefaultVariant), (Library.TorchSharp, "flush-denormal")]
+            ? [(Library.Unroll, Configuration.DefaultVariant), (Library.TorchSharp, Grid.TorchSharpTraining[^1])]
             : [(Library.Unroll, Configuration.DefaultVariant)];
         foreach (var axis in GrowthAxis.All)
         {

@@ -29,7 +29,8 @@ sealed record Bar(string What, string Needed, string Measured, string Where, boo
             AtLeast($"LSTM training, H = 128, share of the FMA peak, {on}", 0.75, lstm.Where(row => row.Shape.H == 128), row => row.ShareOfPeak(threads), Text.Percent);
             AtLeast($"LSTM training, H ≥ 256, share of the FMA peak, {on}", 0.85, lstm.Where(row => row.Shape.H >= 256), row => row.ShareOfPeak(threads), Text.Percent);
             Mean($"training over TorchSharp, {on}", 3, results.Training, row => row.TimesFasterThanPeers(threads));
-            Mean($"training over TorchSharp with memory kept, {on}", null, results.Training, row => row.Unroll(threads).TimesFasterThan(row.Tuned(threads)));
+            if (results.Training.All(row => row.Tuned(threads) is not null))
+                Mean($"training over TorchSharp on tcmalloc, {on}", null, results.Training, row => row.Unroll(threads).TimesFasterThan(row.Tuned(threads)!));
             AtLeast($"training over TorchSharp, {on}, every row", 1.2, results.Training, row => row.TimesFasterThanPeers(threads), Text.Ratio);
             AtLeast($"training {Grid.Small} over TorchSharp, {on}", 5, results.Training.Where(row => row.Shape == Grid.Small), row => row.TimesFasterThanPeers(threads), Text.Ratio);
             Mean($"inference over the faster peer, {on}", 1.5, results.Inference, row => row.TimesFasterThanPeers(threads));

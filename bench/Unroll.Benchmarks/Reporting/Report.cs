@@ -10,6 +10,9 @@ namespace Unroll.Benchmarks.Reporting;
 /// <summary>The page of one machine.</summary>
 sealed class Report(Results results, TextWriter output)
 {
+    /// <summary>What is said of a run on a busy machine.</summary>
+    public const string Warning = "Other processes disturbed this run: its figures are no good. Repeat it on a machine that does nothing else.";
+
     /// <summary>Writes the page.</summary>
     /// <param name="duration">How long the measurements took.</param>
     public void Write(TimeSpan duration)
@@ -24,7 +27,7 @@ sealed class Report(Results results, TextWriter output)
                 ["system", $"{RuntimeInformation.OSDescription}, {RuntimeInformation.FrameworkDescription}"],
                 ["Unroll", $"{typeof(Engine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion}, kernel {machine.Kernel}"],
                 ["peers", string.Join(", ", results.Training.Concat(results.Inference).SelectMany(row => row.Outcomes).Where(outcome => outcome.Entry.Library != Library.Unroll).Select(outcome => $"{outcome.Entry.Library.Name} {outcome.Version}").Distinct())],
-                ["disturbed", $"{results.Undisturbed.Sum(outcome => outcome.DisturbedRounds)} of {results.Undisturbed.Sum(outcome => outcome.Rounds.Count)} rounds had other processes on more than {Comparison.Disturbing} of a core; * marks where most had"],
+                ["disturbed", $"{results.Rounds.Disturbed} of {results.Rounds.All} rounds had other processes on more than {Comparison.Disturbing} of a core; * marks where most had"],
                 ["measured", $"{DateTime.UtcNow:yyyy-MM-dd}, in {duration.TotalMinutes:F0} minutes"],
             ]);
         output.WriteLine("All contenders of a row ran in turn, several rounds in one run. Times are medians over rounds, ± is half the distance");
@@ -33,7 +36,7 @@ sealed class Report(Results results, TextWriter output)
         output.WriteLine("Letters: B batch, T steps, I inputs, H hidden units.");
         output.WriteLine();
 
-        Section("Bars");
+        Section("Bars", results.IsDisturbed ? Warning : null);
         WriteTable(Bar.Header, [.. Bar.Of(results).Select(bar => bar.Cells)]);
         Section("FMA peak");
         WriteTable(PeakCommand.Header, PeakCommand.Rows());
@@ -57,10 +60,10 @@ sealed class Report(Results results, TextWriter output)
     {
         Section(
             threads == 1 ? "Training, 1 thread" : "Training, 2 threads",
-            "Forward, mean squared error of a dense layer on the last state, backward, Adam. *Memory kept*: TorchSharp in a process whose allocator was told to give no memory back, which a program can do only past TorchSharp.");
+            "Forward, mean squared error of a dense layer on the last state, backward, Adam. *On tcmalloc*: TorchSharp in a process started with another memory allocator, for what that is worth; the bars speak of TorchSharp as it comes.");
         var version = results.Training[0].Unroll(threads).Version;
         WriteTable(
-            ["cell", "B,T,I,H", $"Unroll {version}, ms", "±", "of peak", "peer", "ms", "±", "Unroll is", "memory kept, ms", "±", "Unroll is", .. threads == 2 ? ["over 1 thread"] : Array.Empty<string>()],
+            ["cell", "B,T,I,H", $"Unroll {version}, ms", "±", "of peak", "peer", "ms", "±", "Unroll is", "on tcmalloc, ms", "±", "Unroll is", .. threads == 2 ? ["over 1 thread"] : Array.Empty<string>()],
             [
                 .. results.Training.Select(row =>
                 {
@@ -69,7 +72,7 @@ sealed class Report(Results results, TextWriter output)
                     [
                         row.Cell, $"{row.Shape}", Text.Milliseconds(unroll.Seconds), Text.Spread(unroll), Text.Percent(row.ShareOfPeak(threads)),
                         torch.Name, Text.Milliseconds(torch.Seconds), Text.Spread(torch), Text.Ratio(unroll.TimesFasterThan(torch)),
-                        Text.Milliseconds(tuned.Seconds), Text.Spread(tuned), Text.Ratio(unroll.TimesFasterThan(tuned)),
+                        .. tuned is null ? ["", "", ""] : new[] { Text.Milliseconds(tuned.Seconds), Text.Spread(tuned), Text.Ratio(unroll.TimesFasterThan(tuned)) },
                         .. threads == 2 ? [Text.Ratio(row.SpeedUp)] : Array.Empty<string>(),
                     ];
                 }),

@@ -13,8 +13,8 @@ public sealed record Configuration(string Mode, string Cell, Shape Shape, int Th
     /// <summary>The way a library is used when there is only one worth measuring.</summary>
     public const string DefaultVariant = "default";
 
-    /// <summary>Beyond what a library's own interface offers: the process's allocator told to keep its memory.</summary>
-    public const string KeptMemoryVariant = "kept-memory";
+    /// <summary>Beyond what a library's own interface offers: the process started on another allocator.</summary>
+    public const string TcMallocVariant = "tcmalloc";
 
     /// <summary>The machine's multiply-adds without a model: a step is 1 GFLOP.</summary>
     public const string PeakMode = "peak";

@@ -5,7 +5,7 @@ namespace Unroll.Benchmarks.Peers;
 
 /// <summary>
 /// The steps of every mode. Tensors are [T, B, I], torch's own layout. Variants: <c>flush-denormal</c> sets the processor's
-/// flush-to-zero first, <c>kept-memory</c> that and the allocator; when streaming, <c>layer</c> is nn.LSTM and <c>cell</c>
+/// flush-to-zero first, <c>tcmalloc</c> also runs on that allocator; when streaming, <c>layer</c> is nn.LSTM and <c>cell</c>
 /// is nn.LSTMCell.
 /// </summary>
 static class TorchSteps
@@ -14,10 +14,10 @@ static class TorchSteps
 
     public static Action Build(Configuration configuration)
     {
-        if (configuration.Variant == Configuration.KeptMemoryVariant)
-            ProcessSettings.KeepMemory();
-        if (configuration.Variant is "flush-denormal" or Configuration.KeptMemoryVariant)
-            ProcessSettings.FlushDenormals();
+        if (configuration.Variant == Configuration.TcMallocVariant && !File.ReadAllText("/proc/self/maps").Contains("tcmalloc", StringComparison.Ordinal))
+            throw new NotSupportedException("The variant tcmalloc needs that library preloaded.");
+        if (configuration.Variant is "flush-denormal" or Configuration.TcMallocVariant)
+            FloatingPoint.FlushDenormals();
         set_num_threads(configuration.Threads);
         set_num_interop_threads(1);
         manual_seed(1);

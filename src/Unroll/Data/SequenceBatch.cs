@@ -2,7 +2,7 @@ namespace Unroll.Data;
 
 /// <summary>
 /// One mini-batch: inputs [T, B, I], targets [T', B, O] or class labels [T', B], and optionally the weight of each
-/// target in the loss and which inputs are the model's own output. Time-major; allocated once, refilled for every step.
+/// target in the loss, the lengths of the rows, and which inputs are the model's own output. Time-major; allocated once, refilled for every step.
 /// </summary>
 public sealed class SequenceBatch
 {
@@ -69,14 +69,28 @@ public sealed class SequenceBatch
     /// <summary>Class labels [T', B].</summary>
     public Span<int> Labels => _labels.AsSpan(0, TargetSteps * BatchSize);
 
-    /// <summary>The weight of each target [T', B] in the loss; empty when all count alike.</summary>
-    public Span<float> Weights => _hasWeights ? _weights.AsSpan(0, TargetSteps * BatchSize) : default;
+    /// <summary>
+    /// The weight of each target [T', B] in the loss; empty when all count alike. Unless weights were asked for, targets at
+    /// padded steps weigh 0.
+    /// </summary>
+    public Span<float> Weights
+    {
+        get
+        {
+            if (!_hasWeights && (!_hasLengths || TargetSteps != Steps))
+                return default;
+            var weights = _weights.AsSpan(0, TargetSteps * BatchSize);
+            for (var i = 0; !_hasWeights && i < weights.Length; i++)
+                weights[i] = i / BatchSize < _lengths[i % BatchSize] ? 1f : 0f;
+            return weights;
+        }
+    }
+
+    /// <summary>The valid steps of each row [B], 0 to T; empty when all steps are valid.</summary>
+    public Span<int> Lengths => _hasLengths ? _lengths.AsSpan(0, BatchSize) : default;
 
     /// <summary>[T, B]: not 0 where the input is the model's own output of the step before; empty for an open loop.</summary>
     public Span<byte> Feedback => _hasFeedback ? _feedback.AsSpan(0, Steps * BatchSize) : default;
-
-    /// <summary>The valid steps of each row's inputs [B], 1 to T; empty when all rows have T.</summary>
-    public Span<int> Lengths => _hasLengths ? _lengths.AsSpan(0, BatchSize) : default;
 
     /// <summary>Sets the sizes; weights, feedback and lengths are off until asked for.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1 or above its maximum.</exception>

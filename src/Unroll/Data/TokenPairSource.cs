@@ -9,7 +9,7 @@ public sealed class TokenPairSource : ISequenceSource
 {
     readonly int[][] _sources;
     readonly int[][] _targets;
-    readonly bool _sameSources, _sameTargets;
+    readonly bool _sameSources;
 
     /// <summary>Takes the pairs.</summary>
     /// <param name="sources">N sequences of at least one token each, none negative; copied.</param>
@@ -24,7 +24,6 @@ public sealed class TokenPairSource : ISequenceSource
         (_sources, _targets) = (Copy(sources, nameof(sources)), Copy(targets, nameof(targets)));
         MaxSteps = _sources.Concat(_targets).Max(tokens => tokens.Length);
         _sameSources = _sources.All(tokens => tokens.Length == _sources[0].Length);
-        _sameTargets = _targets.All(tokens => tokens.Length == _targets[0].Length);
     }
 
     /// <inheritdoc/>
@@ -50,7 +49,7 @@ public sealed class TokenPairSource : ISequenceSource
             targetSteps = Math.Max(targetSteps, _targets[index].Length);
         }
 
-        batch.Resize(steps, rows, targetSteps, weights: !_sameTargets, lengths: !_sameSources);
+        batch.Resize(steps, rows, targetSteps, weights: true, lengths: !_sameSources);
         for (var b = 0; b < rows; b++)
         {
             var (source, target) = (_sources[indices[b]], _targets[indices[b]]);
@@ -61,8 +60,7 @@ public sealed class TokenPairSource : ISequenceSource
             for (var t = 0; t < targetSteps; t++)
             {
                 batch.Labels[(t * rows) + b] = t < target.Length ? target[t] : 0;
-                if (!_sameTargets)
-                    batch.Weights[(t * rows) + b] = t < target.Length ? 1f : 0f;
+                batch.Weights[(t * rows) + b] = t < target.Length ? 1f : 0f;
             }
         }
     }

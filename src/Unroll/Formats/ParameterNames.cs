@@ -20,14 +20,17 @@ static class ParameterNames
     public static string[] Of(TrainableModel model) => [.. model.Parameters.All.Select(parameter => model switch
     {
         EncoderDecoder encoderDecoder => Of(encoderDecoder.Structure, parameter),
-        _ => Of(((SequenceModel)model).Options.Layers, parameter.LayerIndex, parameter.Role),
+        _ => Of(((SequenceModel)model).Options.Layers, parameter.LayerIndex, parameter),
     })];
 
-    static string Of(IReadOnlyList<LayerOptions> layers, int index, ParameterRole role)
+    static string Of(IReadOnlyList<LayerOptions> layers, int index, Parameter parameter)
     {
+        // An LSTM in both directions is an LSTM, as in PyTorch, whose backward parameters end in _reverse.
         var layer = layers[index];
-        var number = layers.Take(index).Count(other => other.GetType() == layer.GetType());
-        var module = layer switch
+        var kind = (layer.Recurrence ?? layer).GetType();
+        var number = layers.Take(index).Count(other => (other.Recurrence ?? other).GetType() == kind);
+        var reverse = parameter.Reverse ? "_reverse" : "";
+        var module = (layer.Recurrence ?? layer) switch
         {
             RnnOptions => "rnn",
             LstmOptions => "lstm",
@@ -35,14 +38,14 @@ static class ParameterNames
             EmbeddingOptions => number == 0 ? "embedding" : $"embedding{number}",
             _ => number == 0 ? "linear" : $"linear{number}",
         };
-        return role switch
+        return parameter.Role switch
         {
-            ParameterRole.WeightIh => $"{module}.weight_ih_l{number}",
-            ParameterRole.WeightHh => $"{module}.weight_hh_l{number}",
-            ParameterRole.BiasIh => $"{module}.bias_ih_l{number}",
-            ParameterRole.BiasHh => $"{module}.bias_hh_l{number}",
-            ParameterRole.WeightPeephole => $"{module}.weight_peephole_l{number}",
-            _ => OfMap(module, role),
+            ParameterRole.WeightIh => $"{module}.weight_ih_l{number}{reverse}",
+            ParameterRole.WeightHh => $"{module}.weight_hh_l{number}{reverse}",
+            ParameterRole.BiasIh => $"{module}.bias_ih_l{number}{reverse}",
+            ParameterRole.BiasHh => $"{module}.bias_hh_l{number}{reverse}",
+            ParameterRole.WeightPeephole => $"{module}.weight_peephole_l{number}{reverse}",
+            _ => OfMap(module, parameter.Role),
         };
     }
 
@@ -50,9 +53,9 @@ static class ParameterNames
     {
         var layer = parts.All[parameter.LayerIndex];
         if (Array.IndexOf(parts.Encoder, layer) is >= 0 and var encoder)
-            return $"encoder.{Of(parts.Options.Encoder, encoder, parameter.Role)}";
+            return $"encoder.{Of(parts.Options.Encoder, encoder, parameter)}";
         if (Array.IndexOf(parts.Decoder, layer) is >= 0 and var decoder)
-            return $"decoder.{Of(parts.Options.Decoder, decoder, parameter.Role)}";
+            return $"decoder.{Of(parts.Options.Decoder, decoder, parameter)}";
         if (Array.IndexOf(parts.Bridge.HiddenMaps, layer) is >= 0 and var hidden)
             return OfMap($"bridge.hidden{hidden}", parameter.Role);
         if (Array.IndexOf(parts.Bridge.CellMaps, layer) is >= 0 and var cell)

@@ -84,7 +84,7 @@ sealed unsafe class UnrolledAdditiveAttention : UnrolledAttention
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     protected override void ScoreBackward<S, V>(int t0, int t1, int row)
     {
-        var length = LengthOf(row);
+        var length = SourceLength(row);
         var one = S.Broadcast(1f);
         for (var s = 0; s < SourceSteps; s++)
             new Span<float>(ProjectedGradient + ((((nint)s * Batch) + row) * A), A).Clear();

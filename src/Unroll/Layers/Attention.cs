@@ -150,7 +150,7 @@ abstract unsafe class UnrolledAttention : UnrolledLayer
         lengths.CopyTo(_lengths);
     }
 
-    protected int LengthOf(int source) => _lengths[source];
+    protected int SourceLength(int source) => _lengths[source];
 
     protected int SourceOf(int row) => row / _queriesPerSource;
 
@@ -278,7 +278,7 @@ abstract unsafe class UnrolledAttention : UnrolledLayer
         where V : struct
     {
         var source = SourceOf(row);
-        var length = LengthOf(source);
+        var length = SourceLength(source);
         Scores<S, V>(t0, t1, row);
         for (var t = t0; t < t1; t++)
         {
@@ -308,7 +308,7 @@ abstract unsafe class UnrolledAttention : UnrolledLayer
             C = ScoreGradient + (RowOf(t0, row) * SourceSteps),
             CRow = (nint)Batch * SourceSteps,
         });
-        var length = LengthOf(row);
+        var length = SourceLength(row);
         for (var t = t0; t < t1; t++)
         {
             var dE = ScoreGradient + (RowOf(t, row) * SourceSteps);

@@ -2,9 +2,11 @@ using Unroll.Numerics;
 
 namespace Unroll.Layers;
 
-/// <summary>y = x_T: [T, B, F] becomes [1, B, F].</summary>
+/// <summary>y = x of each row's last valid step, 0 for an empty row: [T, B, F] becomes [1, B, F].</summary>
 sealed class LastStep(LastStepOptions options, int inputSize) : Layer(options, inputSize, inputSize)
 {
+    public override bool HasOutputAtEveryStep => false;
+
     public override UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch) =>
         new UnrolledLastStep(this, context, keep, maxBatch) { LastGradientOnly = keep == Keep.EverythingForLastStep };
 }
@@ -32,34 +34,42 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
 
     public override void Forward(int t0, int t1, int b0, int b1)
     {
-        if (t1 == Steps)
-            Rows(Input, Steps - 1, b0, b1).CopyTo(Rows(Output, 0, b0, b1));
+        if (t1 < Steps)
+            return;
+        for (var b = b0; b < b1; b++)
+        {
+            if (LengthOf(b) > 0)
+                Row(Input, LengthOf(b) - 1, b).CopyTo(Row(Output, 0, b));
+            else
+                Row(Output, 0, b).Clear();
+        }
     }
 
-    /// <summary>Whether the layer below wants the gradient of the last step alone, [1, B, F].</summary>
+    /// <summary>Whether the layer below wants the gradient of each row's last valid step alone, [1, B, F].</summary>
     public bool LastGradientOnly { get; init; }
 
     public override void Backward(int t0, int t1, int b0, int b1)
     {
         if (InputGradient == null)
             return;
-        if (LastGradientOnly)
+        for (var b = b0; b < b1; b++)
         {
-            if (t1 == Steps)
-                Rows(OutputGradient, 0, b0, b1).CopyTo(Rows(InputGradient, 0, b0, b1));
-            return;
-        }
+            if (LastGradientOnly)
+            {
+                Row(OutputGradient, 0, b).CopyTo(Row(InputGradient, 0, b));
+                continue;
+            }
 
-        for (var t = t0; t < t1; t++)
-        {
-            var rows = Rows(InputGradient, t, b0, b1);
-            if (t == Steps - 1)
-                Rows(OutputGradient, 0, b0, b1).CopyTo(rows);
-            else
-                rows.Clear();
+            for (var t = t0; t < t1; t++)
+            {
+                if (t == LengthOf(b) - 1)
+                    Row(OutputGradient, 0, b).CopyTo(Row(InputGradient, t, b));
+                else
+                    Row(InputGradient, t, b).Clear();
+            }
         }
     }
 
-    Span<float> Rows(float* array, int t, int b0, int b1) =>
-        new(array + ((((nint)t * Batch) + b0) * Layer.OutputSize), (b1 - b0) * Layer.OutputSize);
+    Span<float> Row(float* array, int t, int b) =>
+        new(array + ((((nint)t * Batch) + b) * Layer.OutputSize), Layer.OutputSize);
 }

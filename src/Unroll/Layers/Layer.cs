@@ -14,6 +14,15 @@ abstract class Layer(LayerOptions options, int inputSize, int outputSize)
     /// <summary>Room for the weights as a forward pass reads them; null for a layer without weights.</summary>
     public virtual PackedWeights? CreateWeights(Engine engine) => null;
 
+    /// <summary>Whether each input step has an output step; otherwise one step is made of all.</summary>
+    public virtual bool HasOutputAtEveryStep => true;
+
+    /// <summary>Whether an output depends on no later input.</summary>
+    public virtual bool ReadsForward => true;
+
+    /// <summary>The recurrent layers within, in the order of their states.</summary>
+    public virtual IReadOnlyList<RecurrentLayer> Recurrences => [];
+
     /// <summary>Reserves the activations of up to T steps and B rows; <paramref name="weights"/> come from <see cref="CreateWeights"/>.</summary>
     public abstract UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch);
 }
@@ -58,10 +67,13 @@ sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters)
         _sharedOutputs.Enqueue(Arena.Reserve(length));
     }
 
+    /// <summary>Whether outputs share memory now; a layer within a layer keeps its own.</summary>
+    public bool SharesOutputs { get; set; } = true;
+
     /// <summary>Room for a layer's output.</summary>
     public Arena.Region ReserveOutput(long length)
     {
-        if (!_sharedOutputs.TryDequeue(out var region))
+        if (!SharesOutputs || !_sharedOutputs.TryDequeue(out var region))
             return Arena.Reserve(length);
         _sharedOutputs.Enqueue(region);
         return region;
@@ -118,6 +130,21 @@ abstract unsafe class UnrolledLayer(Layer layer)
 
     /// <summary>∂loss/∂y [T', B, O].</summary>
     public abstract float* OutputGradient { get; }
+
+    /// <summary>The recurrent layers within, in the order of their states.</summary>
+    public virtual IReadOnlyList<UnrolledRecurrent> Recurrences => [];
+
+    /// <summary>Whether a layer below has made one step of all.</summary>
+    public bool IsBehindPooling { get; set; }
+
+    /// <summary>
+    /// The valid steps of each row [B], or null when all are valid. A step behind them is padding: a recurrent layer's
+    /// state stays, its output there is 0, and no gradient comes from it or reaches it.
+    /// </summary>
+    public virtual int[]? Lengths { get; set; }
+
+    /// <summary>The valid steps of row <paramref name="b"/>.</summary>
+    protected int LengthOf(int b) => Lengths is { } lengths ? lengths[b] : Steps;
 
     /// <summary>Takes the sizes of the next pass and the source of its input.</summary>
     public virtual void Resize(int steps, int batch, float* input)

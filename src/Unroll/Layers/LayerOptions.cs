@@ -10,6 +10,8 @@ namespace Unroll.Layers;
 [JsonDerivedType(typeof(LinearOptions), "linear")]
 [JsonDerivedType(typeof(DropoutOptions), "dropout")]
 [JsonDerivedType(typeof(LastStepOptions), "lastStep")]
+[JsonDerivedType(typeof(PoolingOptions), "pooling")]
+[JsonDerivedType(typeof(BidirectionalOptions), "bidirectional")]
 [JsonDerivedType(typeof(EmbeddingOptions), "embedding")]
 [JsonDerivedType(typeof(OneHotOptions), "oneHot")]
 public abstract record LayerOptions
@@ -17,6 +19,9 @@ public abstract record LayerOptions
     private protected LayerOptions()
     {
     }
+
+    /// <summary>The recurrent layer within, if there is one.</summary>
+    internal virtual RecurrentOptions? Recurrence => null;
 
     /// <summary>Makes the layer for inputs of <paramref name="inputSize"/> features, its parameters registered.</summary>
     internal abstract Layer Build(int inputSize, ParameterBuilder parameters);
@@ -36,6 +41,8 @@ public abstract record RecurrentOptions : LayerOptions
 
     /// <summary>H, the number of hidden units.</summary>
     public int HiddenSize { get; }
+
+    internal override RecurrentOptions Recurrence => this;
 }
 
 /// <summary>A nonlinearity φ.</summary>
@@ -187,7 +194,7 @@ public sealed record DropoutOptions : LayerOptions
     internal override Layer Build(int inputSize, ParameterBuilder parameters) => new Dropout(this, inputSize);
 }
 
-/// <summary>Keeps the last step of a sequence only: [T, B, F] becomes [1, B, F].</summary>
+/// <summary>Keeps the last valid step of each row only: [T, B, F] becomes [1, B, F]. A row of length 0 gives 0.</summary>
 public sealed record LastStepOptions : LayerOptions
 {
     internal override Layer Build(int inputSize, ParameterBuilder parameters) => new LastStep(this, inputSize);

@@ -28,7 +28,7 @@ sealed unsafe class UnrolledMultiplicativeAttention(
         {
             WeightedSum.Of<S, V>(
                 InputGradient + (RowOf(t, row) * Q), Q, ScoreGradient + (RowOf(t, row) * SourceSteps), 1,
-                Projected + ((nint)row * A), (nint)Batch * A, LengthOf(row), accumulate: true);
+                Projected + ((nint)row * A), (nint)Batch * A, SourceLength(row), accumulate: true);
         }
     }
 

@@ -49,8 +49,11 @@ public sealed record Parameter(int LayerIndex, ParameterRole Role, IReadOnlyList
     /// <summary>The number of elements.</summary>
     public int Length { get; } = Shape.Aggregate(1, (length, size) => length * size);
 
-    /// <summary>Layer index and role, such as <c>0.WeightIh</c>.</summary>
-    public string Name => $"{LayerIndex}.{Role}";
+    /// <summary>Whether it belongs to the backward direction of a bidirectional layer.</summary>
+    public bool Reverse { get; init; }
+
+    /// <summary>Layer index and role, such as <c>0.WeightIh</c> or <c>0.WeightIhReverse</c>.</summary>
+    public string Name => $"{LayerIndex}.{Role}{(Reverse ? "Reverse" : "")}";
 }
 
 /// <summary>
@@ -92,15 +95,15 @@ public sealed unsafe class ParameterSet
 
     /// <summary>The tensor of a layer by its role.</summary>
     /// <exception cref="ArgumentException">The layer has no such tensor.</exception>
-    public Parameter Find(int layerIndex, ParameterRole role)
+    public Parameter Find(int layerIndex, ParameterRole role, bool reverse = false)
     {
         foreach (var parameter in _all)
         {
-            if (parameter.LayerIndex == layerIndex && parameter.Role == role)
+            if (parameter.LayerIndex == layerIndex && parameter.Role == role && parameter.Reverse == reverse)
                 return parameter;
         }
 
-        throw new ArgumentException($"No parameter '{layerIndex}.{role}'; the model has {string.Join(", ", _all.Select(p => p.Name))}.");
+        throw new ArgumentException($"No parameter '{layerIndex}.{role}{(reverse ? "Reverse" : "")}'; the model has {string.Join(", ", _all.Select(p => p.Name))}.");
     }
 
     /// <summary>Sets every gradient to 0.</summary>
@@ -124,11 +127,14 @@ sealed class ParameterBuilder
 
     public int LayerIndex { get; set; }
 
+    /// <summary>Whether the tensors that follow belong to a backward direction.</summary>
+    public bool Reverse { get; set; }
+
     public int Length { get; private set; }
 
     public Parameter Add(ParameterRole role, params int[] shape)
     {
-        var parameter = new Parameter(LayerIndex, role, shape, Length);
+        var parameter = new Parameter(LayerIndex, role, shape, Length) { Reverse = Reverse };
         Length = checked(Length + parameter.Length);
         _parameters.Add(parameter);
         return parameter;

@@ -7,6 +7,8 @@ abstract class RecurrentLayer(RecurrentOptions options, int inputSize)
     : Layer(options, inputSize, options.HiddenSize)
 {
     public abstract bool HasCellState { get; }
+
+    public override IReadOnlyList<RecurrentLayer> Recurrences => [this];
 }
 
 /// <summary>A recurrent layer unrolled: where its states and their gradients lie.</summary>
@@ -29,11 +31,33 @@ abstract unsafe class UnrolledRecurrent(Layer layer, Keep keep) : UnrolledLayer(
     /// <summary>Whether ∂loss/∂h0 is wanted.</summary>
     public bool WantsInitialGradient { get; set; }
 
-    /// <summary>Whether the output gradient is that of the last step alone, [1, B, H].</summary>
-    public bool GradientAtLastStepOnly { get; } = keep == Keep.EverythingForLastStep;
+    public override IReadOnlyList<UnrolledRecurrent> Recurrences => _self ??= [this];
 
-    /// <summary>The first step whose output gradient is given; that of earlier steps is 0.</summary>
-    protected int FirstGradientStep => GradientAtLastStepOnly ? Steps - 1 : 0;
+    UnrolledRecurrent[]? _self;
+
+    /// <summary>h [H] of row <paramref name="b"/> after its last valid step.</summary>
+    public abstract float* FinalHidden(int b);
+
+    /// <summary>c [H] of row <paramref name="b"/> after its last valid step; null without a cell state.</summary>
+    public abstract float* FinalCell(int b);
+
+    /// <summary>Where only the last output is kept it is the state; an empty row has no output, so 0, once its state has been taken.</summary>
+    public abstract void ClearLastOutputOfEmptyRows();
+
+    /// <summary>Copies the states of all rows after their last valid steps.</summary>
+    public void CopyFinalState(Span<float> hidden, Span<float> cell)
+    {
+        var h = Layer.OutputSize;
+        for (var b = 0; b < Batch; b++)
+        {
+            new ReadOnlySpan<float>(FinalHidden(b), h).CopyTo(hidden[(b * h)..]);
+            if (FinalCell(b) != null)
+                new ReadOnlySpan<float>(FinalCell(b), h).CopyTo(cell[(b * h)..]);
+        }
+    }
+
+    /// <summary>Whether the output gradient is that of each row's last valid step alone, [1, B, H].</summary>
+    public bool GradientAtLastStepOnly { get; } = keep == Keep.EverythingForLastStep;
 }
 
 /// <summary>The parameters of a recurrent layer: W_ih [G·H, I], W_hh [G·H, H], b_ih, b_hh [G·H], p [P·H].</summary>
@@ -103,7 +127,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     readonly Arena.Region _preActivations, _dY, _dH, _dC, _dSaved, _zeros;
     readonly StepBuffer _hidden;
     readonly StepBuffer? _cellState, _gates, _saved;
-    readonly PackedMatrix? _weightIhBack;
+    PackedMatrix? _weightIhBack;
     readonly PackedMatrix[] _weightHhBack = [];
 
     // Of each row the first step with a gradient, and the first of all rows: before, it has vanished.
@@ -149,7 +173,6 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         _firstSteps = new int[maxBatch];
 
         var products = _cell.Products;
-        _weightIhBack = new PackedMatrix(_width, layer.InputSize);
         _weightHhBack = new PackedMatrix[products.Length];
         for (var p = 0; p < products.Length; p++)
             _weightHhBack[p] = new PackedMatrix(products[p].GateCount * _h, _h);
@@ -168,6 +191,19 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     public override float* Output => _hidden.At(_keep == Keep.LastOutput ? Steps - 1 : 0, 0);
 
     public override float* OutputGradient => At(_dY);
+
+    public override float* FinalHidden(int b) => _hidden.At((_keep is Keep.LastOutput or Keep.TwoSteps ? Steps : LengthOf(b)) - 1, b);
+
+    public override float* FinalCell(int b) => CellState(LengthOf(b) - 1, b);
+
+    public override void ClearLastOutputOfEmptyRows()
+    {
+        for (var b = 0; _keep == Keep.LastOutput && Lengths is not null && b < Batch; b++)
+        {
+            if (Lengths[b] == 0)
+                new Span<float>(FinalHidden(b), _h).Clear();
+        }
+    }
 
     public override float* HiddenAt(int t) => _hidden.At(t, 0);
 
@@ -192,8 +228,9 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     {
         Array.Clear(_firstSteps);
         var kernel = _context.Engine.Kernel;
+        // Made when first asked for: the lowest layer's inputs seldom need a gradient.
         if (InputGradient != null)
-            _weightIhBack!.Pack(kernel, Value(_layer.WeightIh), transposed: false);
+            (_weightIhBack ??= new PackedMatrix(_width, Layer.InputSize)).Pack(kernel, Value(_layer.WeightIh), transposed: false);
         var products = _cell.Products;
         for (var p = 0; p < products.Length; p++)
             _weightHhBack[p].Pack(kernel, Value(_layer.WeightHh) + RowOf(products[p]) * _h, transposed: false);
@@ -238,9 +275,43 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var block = BlockOf(b1 - b0, RowBlock);
         for (var b = b0; b < b1; b += block)
         {
+            var end = Math.Min(b + block, b1);
             for (var t = t0; t < t1; t++)
-                ForwardStep<S, V>(t, b, Math.Min(block, b1 - b));
+            {
+                for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
+                    ForwardStep<S, V>(t, row, rows);
+                for (var row = b; Lengths is not null && row < end; row++)
+                {
+                    if (t >= Lengths[row])
+                        PadForward(t, row);
+                }
+            }
         }
+    }
+
+    /// <summary>The next rows in [<paramref name="row"/>, end) that lie side by side and are valid at step t; 0 if there are none.</summary>
+    int ValidRows(int t, ref int row, int end)
+    {
+        if (Lengths is not { } lengths)
+            return end - row;
+        while (row < end && t >= lengths[row])
+            row++;
+        var rows = 0;
+        while (row + rows < end && t < lengths[row + rows])
+            rows++;
+        return rows;
+    }
+
+    /// <summary>A padded step: its output is 0; where states take turns, the state is carried on.</summary>
+    void PadForward(int t, int b)
+    {
+        var h = new Span<float>(_hidden.At(t, b), _h);
+        if (_keep == Keep.LastOutput)
+            new ReadOnlySpan<float>(_hidden.At(t - 1, b), _h).CopyTo(h);
+        else
+            h.Clear();
+        if (_keep is Keep.Everything or Keep.EverythingForLastStep && _cellState is not null)
+            new Span<float>(CellState(t, b), _h).Clear();
     }
 
     void ForwardStep<S, V>(int t, int b, int rows)
@@ -316,17 +387,52 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var block = BlockOf(b1 - b0, Math.Clamp(BackwardBlockFloats / _width, 66, RowBlock));
         for (var b = b0; b < b1; b += block)
         {
-            var rows = Math.Min(block, b1 - b);
+            var end = Math.Min(b + block, b1);
+            if (GradientAtLastStepOnly)
+                TakeLastGradient(b, end);
             for (var t = t1 - 1; t >= t0; t--)
             {
-                BackwardStep<S, V>(t, b, rows);
-                if (t > t0 && t <= FirstGradientStep && HasVanished(b, rows))
+                for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
+                    BackwardStep<S, V>(t, row, rows);
+                for (var row = b; Lengths is not null && row < end; row++)
                 {
-                    LeaveOut(t0, t, b, rows);
+                    if (t >= Lengths[row])
+                        PadBackward(t, row);
+                }
+
+                if (GradientAtLastStepOnly && t > t0 && HasVanished(b, end - b))
+                {
+                    LeaveOut(t0, t, b, end - b);
                     break;
                 }
             }
         }
+    }
+
+    /// <summary>dh += dY: a row's gradient stays at its last valid step until the pass comes there.</summary>
+    void TakeLastGradient(int b0, int b1)
+    {
+        for (var b = b0; b < b1; b++)
+        {
+            float* dH = At(_dH) + ((nint)b * _h), dY = At(_dY) + ((nint)b * _h);
+            for (var j = 0; j < _h && LengthOf(b) > 0; j++)
+                dH[j] += dY[j];
+        }
+    }
+
+    /// <summary>A padded step: no gradient comes from it, and what is carried passes by.</summary>
+    void PadBackward(int t, int b)
+    {
+        ClearGradient(t, b);
+        if (InputGradient != null)
+            new Span<float>(InputGradient + RowOffset(t, b, Layer.InputSize), Layer.InputSize).Clear();
+    }
+
+    void ClearGradient(int t, int b)
+    {
+        new Span<float>(Gates(t, b), _width).Clear();
+        if (_saved is not null)
+            new Span<float>(Saved(t, b), _h).Clear();
     }
 
     /// <summary>Whether nothing is left to carry to the step before.</summary>
@@ -355,11 +461,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         for (var b = 0; b < Batch; b++)
         {
             for (var t = _firstStep; t < firstSteps[b]; t++)
-            {
-                new Span<float>(Gates(t, b), _width).Clear();
-                if (_saved is not null)
-                    new Span<float>(Saved(t, b), _h).Clear();
-            }
+                ClearGradient(t, b);
         }
     }
 
@@ -500,7 +602,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             C1 = CellState(t, b) + unit,
             Saved = saved == null ? null : saved + unit,
             Peephole = peephole + unit,
-            DY = t < FirstGradientStep ? At(_zeros) + state : At(_dY) + RowOffset(t - FirstGradientStep, b, _h) + unit,
+            DY = GradientAtLastStepOnly ? At(_zeros) + state : At(_dY) + RowOffset(t, b, _h) + unit,
             DH = At(_dH) + state,
             DC = At(_dC) + state,
             DSaved = At(_dSaved) + state,

@@ -91,11 +91,11 @@ sealed unsafe class UnrolledStateBridge
         }
     }
 
-    /// <summary>After the forward pass the first h of a cell of the decoder, [B, H].</summary>
-    public float* Hidden(int cell) => _cells[cell].Hidden is { } map ? map.Layer.Output : LastHidden(_cells[cell].Sources[0]);
+    /// <summary>After the forward pass the first h [H] of row <paramref name="b"/> of a cell of the decoder.</summary>
+    public float* Hidden(int cell, int b) => _cells[cell].Hidden is { } map ? Row(map.Layer, b) : _encoder[_cells[cell].Sources[0]].FinalHidden(b);
 
-    /// <summary>After the forward pass the first c of a cell of the decoder that has one, [B, H].</summary>
-    public float* State(int cell) => _cells[cell].State is { } map ? map.Layer.Output : LastState(_cells[cell].Sources[0]);
+    /// <summary>After the forward pass the first c [H] of row <paramref name="b"/> of a cell of the decoder that has one.</summary>
+    public float* State(int cell, int b) => _cells[cell].State is { } map ? Row(map.Layer, b) : _encoder[_cells[cell].Sources[0]].FinalCell(b);
 
     /// <summary>Makes the decoder's first states of rows [b0, b1) from the encoder's last ones.</summary>
     public void Forward(int b0, int b1)
@@ -151,10 +151,14 @@ sealed unsafe class UnrolledStateBridge
         var joined = map.Layer.Input;
         foreach (var source in cell.Sources)
         {
-            var size = _encoder[source].Layer.OutputSize;
-            var last = state && _encoder[source].CellAt(-1) != null ? LastState(source) : LastHidden(source);
-            for (nint b = b0; b < b1; b++)
-                new ReadOnlySpan<float>(last + (b * size), size).CopyTo(new Span<float>(joined + (b * width), size));
+            var layer = _encoder[source];
+            var size = layer.Layer.OutputSize;
+            for (var b = b0; b < b1; b++)
+            {
+                var last = state && layer.FinalCell(b) != null ? layer.FinalCell(b) : layer.FinalHidden(b);
+                new ReadOnlySpan<float>(last, size).CopyTo(new Span<float>(joined + ((nint)b * width), size));
+            }
+
             joined += size;
         }
 
@@ -183,9 +187,7 @@ sealed unsafe class UnrolledStateBridge
         }
     }
 
-    float* LastHidden(int source) => _encoder[source].HiddenAt(_encoder[source].Steps - 1);
-
-    float* LastState(int source) => _encoder[source].CellAt(_encoder[source].Steps - 1);
+    static float* Row(UnrolledLayer layer, int b) => layer.Output + ((nint)b * layer.Layer.OutputSize);
 
     static Span<float> Rows(float* array, UnrolledLayer layer, int b0, int b1) =>
         new(array + ((nint)b0 * layer.Layer.OutputSize), (b1 - b0) * layer.Layer.OutputSize);

@@ -90,6 +90,8 @@ public sealed class EncoderDecoder : TrainableModel
             Check(options);
             Options = options;
             Encoder = BuildAll("encoder", options.Encoder, options.InputSize);
+            if (!Encoder.All(layer => layer.HasOutputAtEveryStep))
+                throw new ArgumentException("Expected an encoder with an output at every step; leave out what makes one step of all.", nameof(options));
             Decoder = BuildAll("decoder", options.Decoder, 1);
             VocabularySize = Decoder[0].OutputSize;
             if (options.Decoder[0] is EmbeddingOptions embedding)
@@ -99,7 +101,7 @@ public sealed class EncoderDecoder : TrainableModel
             if (options.StartToken < 0 || options.StartToken >= VocabularySize)
                 throw new ArgumentOutOfRangeException(nameof(options), options.StartToken, $"Expected a start token of 0 to {VocabularySize - 1}, one that the decoder reads.");
             Bridge = new StateBridge(
-                [.. Encoder.OfType<RecurrentLayer>()], [.. Decoder.OfType<RecurrentLayer>()], (map, inputs) => (Linear)Build("bridge", map, inputs));
+                [.. Encoder.SelectMany(layer => layer.Recurrences)], [.. Decoder.SelectMany(layer => layer.Recurrences)], (map, inputs) => (Linear)Build("bridge", map, inputs));
             var width = Decoder[^1].OutputSize;
             if (options.Attention is { } attention)
             {
@@ -139,9 +141,7 @@ public sealed class EncoderDecoder : TrainableModel
                 throw new ArgumentOutOfRangeException(nameof(options), options.InputSize, $"Expected an input size of 1 to {MaximumInputSize}.");
             if (options.Encoder.Concat(options.Decoder).Any(layer => layer is null))
                 throw new ArgumentException("Expected layers in encoder and decoder, got null.", nameof(options));
-            if (options.Encoder.FirstOrDefault(layer => layer is LastStepOptions) is not null)
-                throw new ArgumentException("Expected an encoder with an output at every step; leave out what keeps the last step only.", nameof(options));
-            if (!options.Encoder.Any(layer => layer is RecurrentOptions))
+            if (!options.Encoder.Any(layer => layer.Recurrence is not null))
                 throw new ArgumentException("Expected at least one recurrent layer in the encoder, got none.", nameof(options));
             if (options.Decoder.Count == 0 || options.Decoder[0] is not (EmbeddingOptions or OneHotOptions))
                 throw new ArgumentException("Expected a decoder that begins with an embedding or one-hot vectors of its tokens.", nameof(options));

@@ -32,7 +32,7 @@ sealed unsafe class InferencePass
     readonly SequenceModel _model;
     readonly UnrollContext _context;
     readonly UnrolledLayer[] _layers;
-    readonly UnrolledRecurrent[] _recurrent;
+    readonly int[] _lengths;
     readonly Arena.Region _input;
     readonly RowJob _job;
     readonly bool _stream;
@@ -54,17 +54,18 @@ sealed unsafe class InferencePass
         if (!stream)
             _context.ShareOutputs((maxSteps + 1L) * maxBatch * widest);
 
-        var steps = maxSteps;
+        var (steps, behindPooling) = (maxSteps, false);
         var layers = new List<UnrolledLayer>();
         foreach (var (layer, index, keep) in plan)
         {
             layers.Add(layer.Unroll(_context, weights[index], keep, steps, maxBatch));
-            if (layer is LastStep || keep == Keep.LastOutput)
-                steps = 1;
+            layers[^1].IsBehindPooling = behindPooling;
+            if (!layer.HasOutputAtEveryStep || keep == Keep.LastOutput)
+                (steps, behindPooling) = (1, true);
         }
 
         _layers = [.. layers];
-        _recurrent = [.. layers.OfType<UnrolledRecurrent>()];
+        _lengths = new int[maxBatch];
         _flopsPerStep = layers.Sum(layer => layer.FlopsPerStep);
         _job = new RowJob(Rows);
         _context.Commit();
@@ -135,18 +136,81 @@ sealed unsafe class InferencePass
         }
     }
 
-    /// <summary>The state before step <paramref name="t"/>, from <paramref name="state"/> or all 0.</summary>
+    /// <summary>Computes a whole pass over [0, T).</summary>
+    /// <param name="initialState">The state before it; all 0 if null.</param>
+    /// <param name="finalState">Takes the state after it.</param>
+    /// <param name="lengths">The valid steps of each row, or empty.</param>
+    public void Forward(ModelState? initialState, ModelState? finalState, ReadOnlySpan<int> lengths)
+    {
+        lengths.CopyTo(_lengths);
+        var (steps, state) = (Steps, 0);
+        var flops = _flopsPerStep * Steps * BatchSize;
+        for (var index = 0; index < _layers.Length; index++)
+        {
+            // Layers share the memory of their outputs, their states within: no thread may be a layer ahead.
+            var layer = _layers[index];
+            layer.Lengths = lengths.IsEmpty || layer.IsBehindPooling ? null : _lengths;
+            for (var i = 0; i < layer.Recurrences.Count; i++)
+                SetState(layer.Recurrences[i], 0, initialState, state + i);
+            (_first, _end, _t0, _t1) = (index, index + 1, 0, Math.Min(steps, layer.Steps));
+            _job.Run(_model.Engine, BatchSize, flops);
+            for (var i = 0; i < layer.Recurrences.Count; i++, state++)
+            {
+                if (finalState is not null)
+                    layer.Recurrences[i].CopyFinalState(finalState.Hidden(state), finalState.Cell(state));
+                layer.Recurrences[i].ClearLastOutputOfEmptyRows();
+            }
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Computes step <paramref name="t"/> of a stream, which goes on from the states as they are.</summary>
+    public void Step(int t)
+    {
+        (_first, _end, _t0, _t1) = (0, _layers.Length, t, t + 1);
+        _job.Run(_model.Engine, BatchSize, _flopsPerStep * BatchSize);
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Sets the state before step <paramref name="t"/> of a stream, all 0 if null.</summary>
     public void SetState(int t, ModelState? state)
     {
-        for (var index = 0; index < _recurrent.Length; index++)
+        var index = 0;
+        foreach (var layer in _layers)
         {
-            var layer = _recurrent[index];
-            var length = BatchSize * layer.Layer.OutputSize;
-            Copy(state is null ? default : state.Hidden(index)[..length], layer.HiddenAt(t - 1), length);
-            if (layer.CellAt(t - 1) != null)
-                Copy(state is null ? default : state.Cell(index)[..length], layer.CellAt(t - 1), length);
-            layer.StartsAtZero = !_stream && (state is null || !state.Hidden(index)[..length].ContainsAnyExcept(0f));
+            for (var i = 0; i < layer.Recurrences.Count; i++)
+                SetState(layer.Recurrences[i], t, state, index++);
         }
+
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Copies the state before step <paramref name="t"/> of a stream.</summary>
+    public void CopyState(int t, ModelState destination)
+    {
+        var index = 0;
+        foreach (var layer in _layers)
+        {
+            for (var i = 0; i < layer.Recurrences.Count; i++, index++)
+            {
+                var length = BatchSize * layer.Layer.OutputSize;
+                new ReadOnlySpan<float>(layer.Recurrences[i].HiddenAt(t - 1), length).CopyTo(destination.Hidden(index));
+                if (layer.Recurrences[i].CellAt(t - 1) != null)
+                    new ReadOnlySpan<float>(layer.Recurrences[i].CellAt(t - 1), length).CopyTo(destination.Cell(index));
+            }
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    void SetState(UnrolledRecurrent layer, int t, ModelState? state, int index)
+    {
+        var length = BatchSize * layer.Layer.OutputSize;
+        Copy(state is null ? default : state.Hidden(index)[..length], layer.HiddenAt(t - 1), length);
+        if (layer.CellAt(t - 1) != null)
+            Copy(state is null ? default : state.Cell(index)[..length], layer.CellAt(t - 1), length);
+        layer.StartsAtZero = !_stream && (state is null || !state.Hidden(index)[..length].ContainsAnyExcept(0f));
 
         static void Copy(ReadOnlySpan<float> source, float* destination, int length)
         {
@@ -156,45 +220,6 @@ sealed unsafe class InferencePass
             else
                 source.CopyTo(target);
         }
-    }
-
-    /// <summary>Copies the state before step <paramref name="t"/>.</summary>
-    public void CopyState(int t, ModelState destination)
-    {
-        for (var index = 0; index < _recurrent.Length; index++)
-        {
-            var layer = _recurrent[index];
-            var length = BatchSize * layer.Layer.OutputSize;
-            new ReadOnlySpan<float>(layer.HiddenAt(t - 1), length).CopyTo(destination.Hidden(index));
-            if (layer.CellAt(t - 1) != null)
-                new ReadOnlySpan<float>(layer.CellAt(t - 1), length).CopyTo(destination.Cell(index));
-        }
-
-        GC.KeepAlive(this);
-    }
-
-    /// <summary>Computes steps [t0, t1).</summary>
-    public void Forward(int t0, int t1)
-    {
-        (_t0, _t1) = (t0, t1);
-        var flops = _flopsPerStep * (t1 - t0) * BatchSize;
-        if (_stream)
-        {
-            (_first, _end) = (0, _layers.Length);
-            _job.Run(_model.Engine, BatchSize, flops);
-        }
-        else
-        {
-            // Layers share the memory of their outputs: no thread may be a layer ahead.
-            for (var index = 0; index < _layers.Length; index++)
-            {
-                (_first, _end) = (index, index + 1);
-                _t1 = Math.Min(_t1, _layers[index].Steps);
-                _job.Run(_model.Engine, BatchSize, flops);
-            }
-        }
-
-        GC.KeepAlive(this);
     }
 
     void Rows(int b0, int b1)

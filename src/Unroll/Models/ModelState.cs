@@ -2,7 +2,10 @@ using Unroll.Layers;
 
 namespace Unroll.Models;
 
-/// <summary>The state of every recurrent layer for B rows: h [B, H] and, for an LSTM, c [B, H]; or gradients of them.</summary>
+/// <summary>
+/// The state of every recurrent layer for B rows: h [B, H] and, for an LSTM, c [B, H]; or gradients of them. A
+/// bidirectional layer has two, forward and backward.
+/// </summary>
 public sealed class ModelState
 {
     readonly LayerState[] _layers;
@@ -11,7 +14,7 @@ public sealed class ModelState
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         BatchSize = batchSize;
-        _layers = [.. model.Layers.OfType<RecurrentLayer>().Select(layer => new LayerState(layer, batchSize))];
+        _layers = [.. model.Recurrences.Select(layer => new LayerState(layer, batchSize))];
     }
 
     /// <summary>B, the rows.</summary>
@@ -59,21 +62,15 @@ public sealed class ModelState
     {
         if (BatchSize < rows)
             throw new ArgumentException($"Expected a state of at least {rows} rows, got {BatchSize}.", name);
-        var layer = 0;
-        for (var index = 0; index < model.Layers.Count; index++)
+        var fits = LayerCount == model.Recurrences.Count;
+        for (var layer = 0; fits && layer < LayerCount; layer++)
         {
-            if (model.Layers[index] is not RecurrentLayer recurrent)
-                continue;
-            if (layer >= LayerCount || Hidden(layer).Length != recurrent.OutputSize * BatchSize || Cell(layer).IsEmpty == recurrent.HasCellState)
-                throw Foreign();
-            layer++;
+            var recurrence = model.Recurrences[layer];
+            fits = Hidden(layer).Length == recurrence.OutputSize * BatchSize && Cell(layer).IsEmpty != recurrence.HasCellState;
         }
 
-        if (layer != LayerCount)
-            throw Foreign();
-
-        ArgumentException Foreign() =>
-            new("Expected a state of this model's recurrent layers, got one of another model; make it with CreateState.", name);
+        if (!fits)
+            throw new ArgumentException("Expected a state of this model's recurrent layers, got one of another model; make it with CreateState.", name);
     }
 
     sealed class LayerState(RecurrentLayer layer, int batchSize)

@@ -41,12 +41,13 @@ public sealed class Predictor
     /// <param name="batchSize">B, 1 to <see cref="MaxBatch"/>.</param>
     /// <param name="output">y [T', B, O], overwritten; T' is T, or 1 where the model keeps its last step.</param>
     /// <param name="initialState">The state before the first step; all 0 if null.</param>
-    /// <param name="finalState">Takes the state after the last step, if given; may be the same object.</param>
+    /// <param name="finalState">Takes the state after each row's last valid step, if given; may be the same object.</param>
+    /// <param name="lengths">Empty when all steps are valid; otherwise the valid steps of each row [B], 0 to T (see <see cref="UnrolledModel.Forward"/>).</param>
     /// <exception cref="ArgumentOutOfRangeException">T or B is out of range.</exception>
-    /// <exception cref="ArgumentException">A span has another length, or a state other shapes or too few rows.</exception>
+    /// <exception cref="ArgumentException">A span has another length, or a state other shapes or too few rows, or the lengths do not fit.</exception>
     public void Predict(
         ReadOnlySpan<float> input, int steps, int batchSize, Span<float> output,
-        ModelState? initialState = null, ModelState? finalState = null)
+        ModelState? initialState = null, ModelState? finalState = null, ReadOnlySpan<int> lengths = default)
     {
         Sizes.Check(steps, MaxSteps, nameof(steps));
         Sizes.Check(batchSize, MaxBatch, nameof(batchSize));
@@ -56,15 +57,18 @@ public sealed class Predictor
         finalState?.CheckFits(Model, batchSize, nameof(finalState));
         _pass.Resize(steps, batchSize);
         input.CopyTo(_pass.Input(0));
-        _pass.SetState(0, initialState);
-        _pass.Forward(0, steps);
+        if (!lengths.IsEmpty)
+        {
+            Sizes.CheckLengths(lengths, steps, batchSize, nameof(lengths));
+            Sizes.ClearPadding(_pass.Input(0), lengths, Model.InputSize);
+        }
+
+        _pass.Forward(initialState, finalState, lengths);
         _pass.Output(0).CopyTo(output);
-        if (finalState is not null)
-            _pass.CopyState(steps, finalState);
     }
 
     /// <summary>Computes the outputs of a batch into a new array.</summary>
-    /// <inheritdoc cref="Predict(ReadOnlySpan{float}, int, int, Span{float}, ModelState?, ModelState?)"/>
+    /// <inheritdoc cref="Predict(ReadOnlySpan{float}, int, int, Span{float}, ModelState?, ModelState?, ReadOnlySpan{int})"/>
     public float[] Predict(ReadOnlySpan<float> input, int steps, int batchSize)
     {
         Sizes.Check(steps, MaxSteps, nameof(steps));

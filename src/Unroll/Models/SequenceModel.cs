@@ -25,8 +25,10 @@ public sealed class SequenceModel : TrainableModel
         : base(engine, Build(options, parameters), parameters)
     {
         Options = options;
+        Recurrences = [.. Layers.SelectMany(layer => layer.Recurrences)];
         OutputSize = Layers[^1].OutputSize;
-        HasOutputAtEveryStep = !options.Layers.Any(layer => layer is LastStepOptions);
+        HasOutputAtEveryStep = Layers.All(layer => layer.HasOutputAtEveryStep);
+        ReadsForward = Layers.All(layer => layer.ReadsForward);
     }
 
     /// <summary>The description the model was built from.</summary>
@@ -38,8 +40,14 @@ public sealed class SequenceModel : TrainableModel
     /// <inheritdoc/>
     public override int OutputSize { get; }
 
-    /// <summary>Whether every input step has an output (false behind a <see cref="LastStepOptions"/>).</summary>
+    /// <summary>Whether every input step has an output (false behind a <see cref="LastStepOptions"/> or <see cref="PoolingOptions"/>).</summary>
     public bool HasOutputAtEveryStep { get; }
+
+    /// <summary>Whether an output depends on no later input, as a stream and a closed loop need it (not with a <see cref="BidirectionalOptions"/>).</summary>
+    public bool ReadsForward { get; }
+
+    /// <summary>The recurrent layers in the order of their states.</summary>
+    internal IReadOnlyList<RecurrentLayer> Recurrences { get; }
 
     /// <summary>The number of parameters a model would have.</summary>
     /// <exception cref="ArgumentException">The options describe no model.</exception>
@@ -64,7 +72,10 @@ public sealed class SequenceModel : TrainableModel
     /// <summary>Prepares to read <paramref name="batchSize"/> sequences step by step, from a state of 0.</summary>
     /// <remarks>The stream takes the parameters as they are now (see <see cref="StreamingModel.Refresh"/>).</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The batch size is below 1.</exception>
-    public StreamingModel CreateStream(int batchSize = 1) => new(this, new InferenceWeights(this), batchSize);
+    /// <exception cref="InvalidOperationException">The model reads the whole sequence before its first output.</exception>
+    public StreamingModel CreateStream(int batchSize = 1) => !ReadsForward || Layers.Any(layer => layer is Pooling)
+        ? throw new InvalidOperationException("Expected a model whose outputs depend on earlier inputs only; a bidirectional or pooling layer needs the whole sequence. Use CreatePredictor.")
+        : new(this, new InferenceWeights(this), batchSize);
 
     /// <summary>A state of <paramref name="batchSize"/> rows, all zero.</summary>
     public ModelState CreateState(int batchSize) => new(this, batchSize);

@@ -42,7 +42,7 @@ public sealed class StreamingModel
         Sizes.CheckLength(input.Length, BatchSize * Model.InputSize, "inputs [B, I]", nameof(input));
         Sizes.CheckLength(output.Length, BatchSize * Model.OutputSize, "outputs [B, O]", nameof(output));
         input.CopyTo(_pass.Input(_next));
-        _pass.Forward(_next, _next + 1);
+        _pass.Step(_next);
         _pass.Output(_next)[..output.Length].CopyTo(output);
         Advance();
     }

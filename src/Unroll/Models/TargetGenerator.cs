@@ -53,8 +53,8 @@ public sealed unsafe class TargetGenerator
                 _sourceContext, WeightsOf(layer), ReferenceEquals(layer, parts.Encoder[^1]) ? top : Keep.Outputs, maxSourceSteps, maxBatch)),
         ];
         var decoder = parts.Decoder.Where(layer => layer is not Dropout).Select(Unroll).ToList();
-        _encoderCells = [.. _encoder.OfType<UnrolledRecurrent>()];
-        _decoderCells = [.. decoder.OfType<UnrolledRecurrent>()];
+        _encoderCells = [.. _encoder.SelectMany(layer => layer.Recurrences)];
+        _decoderCells = [.. decoder.SelectMany(layer => layer.Recurrences)];
         _bridge = new UnrolledStateBridge(parts.Bridge, _sourceContext, _encoderCells, WeightsOf, Keep.Outputs, maxBatch);
         if (parts is { Attention: { } attention, Combine: { } combine })
         {
@@ -99,7 +99,7 @@ public sealed unsafe class TargetGenerator
     /// <param name="source">x [S, B, I].</param>
     /// <param name="steps">S, 1 to <see cref="MaxSourceSteps"/>.</param>
     /// <param name="batchSize">B, 1 to <see cref="MaxBatch"/>.</param>
-    /// <param name="lengths">The valid steps of each source [B], 1 to S; all S if empty.</param>
+    /// <param name="lengths">The valid steps of each source [B], 0 to S; all S if empty.</param>
     /// <returns>For each source up to W targets, the best first.</returns>
     /// <exception cref="ArgumentException">A size or a length is out of range, or a token is not one of the source's.</exception>
     public GeneratedSequence[][] Generate(ReadOnlySpan<float> source, int steps, int batchSize, ReadOnlySpan<int> lengths = default)
@@ -113,6 +113,7 @@ public sealed unsafe class TargetGenerator
         Resize(_decoder, 1, batchSize * Options.BeamWidth, _targetContext.Arena.Pointer(_tokens));
         _bridge.Resize(batchSize);
         source.CopyTo(_sourceContext.Arena.Span(_source));
+        Sizes.ClearPadding(_sourceContext.Arena.Span(_source)[..source.Length], _lengths.AsSpan(0, batchSize), Model.InputSize);
         foreach (var cell in _encoderCells)
         {
             new Span<float>(cell.HiddenAt(-1), batchSize * cell.Layer.OutputSize).Clear();
@@ -160,17 +161,15 @@ public sealed unsafe class TargetGenerator
         if (lengths.IsEmpty)
         {
             Array.Fill(_lengths, steps);
-            return;
         }
-
-        Sizes.CheckLength(lengths.Length, batchSize, "source lengths [B]", nameof(lengths));
-        foreach (var length in lengths)
+        else
         {
-            if (length < 1 || length > steps)
-                throw new ArgumentException($"Expected source lengths of 1 to {steps}, got {length}.", nameof(lengths));
+            Sizes.CheckLengths(lengths, steps, batchSize, nameof(lengths));
+            lengths.CopyTo(_lengths);
         }
 
-        lengths.CopyTo(_lengths);
+        foreach (var layer in _encoder)
+            layer.Lengths = lengths.IsEmpty ? null : _lengths;
     }
 
     static void Resize(UnrolledLayer[] layers, int steps, int batch, float* input)
@@ -207,9 +206,9 @@ public sealed unsafe class TargetGenerator
             {
                 for (var row = b * Options.BeamWidth; row < (b + 1) * Options.BeamWidth; row++)
                 {
-                    Row(_bridge.Hidden(cell), layer, b).CopyTo(Row(layer.HiddenAt(-1), layer, row));
+                    Row(_bridge.Hidden(cell, b), layer, 0).CopyTo(Row(layer.HiddenAt(-1), layer, row));
                     if (layer.CellAt(-1) != null)
-                        Row(_bridge.State(cell), layer, b).CopyTo(Row(layer.CellAt(-1), layer, row));
+                        Row(_bridge.State(cell, b), layer, 0).CopyTo(Row(layer.CellAt(-1), layer, row));
                 }
             }
         }

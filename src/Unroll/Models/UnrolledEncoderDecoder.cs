@@ -50,8 +50,8 @@ public sealed unsafe class UnrolledEncoderDecoder
         var top = _parts.Attention is null && _parts.Encoder[^1] is RecurrentLayer ? Keep.EverythingForLastStep : Keep.Everything;
         _encoder = [.. _parts.Encoder.Select((layer, index) => Unroll(layer, index == _parts.Encoder.Length - 1 ? top : Keep.Everything, maxSourceSteps))];
         var decoder = _parts.Decoder.Select(layer => Unroll(layer, Keep.Everything, maxTargetSteps)).ToList();
-        _encoderCells = [.. _encoder.OfType<UnrolledRecurrent>()];
-        _decoderCells = [.. decoder.OfType<UnrolledRecurrent>()];
+        _encoderCells = [.. _encoder.SelectMany(layer => layer.Recurrences)];
+        _decoderCells = [.. decoder.SelectMany(layer => layer.Recurrences)];
         _bridge = new UnrolledStateBridge(_parts.Bridge, _context, _encoderCells, WeightsOf, Keep.Everything, maxBatch);
         if (_parts is { Attention: { } attention, Combine: { } combine })
         {
@@ -99,7 +99,10 @@ public sealed unsafe class UnrolledEncoderDecoder
     /// <summary>x [S, B, I], to be filled before a forward pass.</summary>
     public Span<float> Source => _context.Arena.Span(_source)[..(SourceSteps * BatchSize * Model.InputSize)];
 
-    /// <summary>The valid steps of each source [B], 1 to S; S after <see cref="Resize"/>.</summary>
+    /// <summary>
+    /// The valid steps of each source [B], 0 to S; S after <see cref="Resize"/>. What lies behind is padding, which is set to
+    /// 0 in <see cref="Source"/>, is not read and not attended to, and changes nothing.
+    /// </summary>
     public Span<int> SourceLengths => _lengths.AsSpan(0, BatchSize);
 
     /// <summary>The tokens that the decoder reads, as whole numbers [T, B]; to be filled before a forward pass.</summary>
@@ -157,12 +160,7 @@ public sealed unsafe class UnrolledEncoderDecoder
     {
         _forwardDone = false;
         TakeFeedback(feedback);
-        foreach (var length in SourceLengths)
-        {
-            if (length < 1 || length > SourceSteps)
-                throw new ArgumentException($"Expected source lengths of 1 to {SourceSteps}, got {length}.");
-        }
-
+        TakeLengths();
         for (var index = 0; index < _weights.Length; index++)
             _weights[index]?.Pack(Model.Engine, Model.Parameters);
         for (var index = 0; index < _all.Length; index++)
@@ -248,6 +246,15 @@ public sealed unsafe class UnrolledEncoderDecoder
         feedback.CopyTo(_feedback);
     }
 
+    void TakeLengths()
+    {
+        Sizes.CheckLengths(SourceLengths, SourceSteps, BatchSize, "source");
+        Sizes.ClearPadding(Source, SourceLengths, Model.InputSize);
+        var lengths = SourceLengths.ContainsAnyExcept(SourceSteps) ? _lengths : null;
+        foreach (var layer in _encoder)
+            layer.Lengths = lengths;
+    }
+
     void ForwardRows(int b0, int b1)
     {
         foreach (var layer in _encoder)
@@ -256,9 +263,13 @@ public sealed unsafe class UnrolledEncoderDecoder
         for (var cell = 0; cell < _decoderCells.Length; cell++)
         {
             var layer = _decoderCells[cell];
-            CopyRows(_bridge.Hidden(cell), layer.HiddenAt(-1), layer, b0, b1);
-            if (layer.CellAt(-1) != null)
-                CopyRows(_bridge.State(cell), layer.CellAt(-1), layer, b0, b1);
+            var h = layer.Layer.OutputSize;
+            for (var b = b0; b < b1; b++)
+            {
+                new ReadOnlySpan<float>(_bridge.Hidden(cell, b), h).CopyTo(new Span<float>(layer.HiddenAt(-1) + ((nint)b * h), h));
+                if (layer.CellAt(-1) != null)
+                    new ReadOnlySpan<float>(_bridge.State(cell, b), h).CopyTo(new Span<float>(layer.CellAt(-1) + ((nint)b * h), h));
+            }
         }
 
         _attention?.ReadKeys(b0, b1);
@@ -326,9 +337,6 @@ public sealed unsafe class UnrolledEncoderDecoder
         for (var index = _encoder.Length - 1; index >= 0; index--)
             _encoder[index].Backward(0, SourceSteps, b0, b1);
     }
-
-    static void CopyRows(float* source, float* destination, UnrolledLayer layer, int b0, int b1) =>
-        Rows(source, layer, b0, b1).CopyTo(Rows(destination, layer, b0, b1));
 
     static Span<float> Rows(float* array, UnrolledLayer layer, int b0, int b1) =>
         new(array + ((nint)b0 * layer.Layer.OutputSize), (b1 - b0) * layer.Layer.OutputSize);

@@ -21,6 +21,7 @@ public sealed unsafe class UnrolledModel
     readonly PackedWeights?[] _weights;
     readonly Arena.Region _input, _inputGradient;
     readonly byte[] _feedback;
+    readonly int[] _lengths;
     readonly long _flopsPerStep;
     readonly RowJob _forwardJob, _backwardJob;
     readonly GradientJob _gradientJob;
@@ -40,19 +41,22 @@ public sealed unsafe class UnrolledModel
         _input = _context.Arena.Reserve(inputLength);
         _inputGradient = _context.Arena.Reserve(inputLength);
         _layers = new UnrolledLayer[model.Layers.Count];
-        for (int index = 0, steps = maxSteps; index < _layers.Length; index++)
+        var (steps, behindPooling) = (maxSteps, false);
+        for (var index = 0; index < _layers.Length; index++)
         {
             // A recurrent layer and the last step after it agree on the gradient of that step alone.
             bool Is<TLayer>(int at) => at >= 0 && at < _layers.Length && model.Layers[at] is TLayer;
             var forLastStep = (Is<RecurrentLayer>(index) && Is<LastStep>(index + 1)) || (Is<LastStep>(index) && Is<RecurrentLayer>(index - 1));
             var keep = forLastStep ? Keep.EverythingForLastStep : Keep.Everything;
             _layers[index] = model.Layers[index].Unroll(_context, _weights[index], keep, steps, maxBatch);
-            if (model.Layers[index] is LastStep)
-                steps = 1;
+            _layers[index].IsBehindPooling = behindPooling;
+            if (!model.Layers[index].HasOutputAtEveryStep)
+                (steps, behindPooling) = (1, true);
         }
 
         _context.Commit();
-        _recurrent = [.. _layers.OfType<UnrolledRecurrent>()];
+        _recurrent = [.. _layers.SelectMany(layer => layer.Recurrences)];
+        _lengths = new int[maxBatch];
         _feedback = new byte[checked(maxSteps * maxBatch)];
         InitialState = model.CreateState(maxBatch);
         InitialStateGradient = model.CreateState(maxBatch);
@@ -131,13 +135,19 @@ public sealed unsafe class UnrolledModel
     /// output of the step before (and is written to <see cref="Input"/>): a closed loop, or scheduled sampling when mixed.
     /// </param>
     /// <param name="noise">The seed of this pass's dropout masks.</param>
+    /// <param name="lengths">
+    /// Empty when all steps are valid. Otherwise the number of valid steps of each row [B], 0 to T, in any order (a batch
+    /// sorted by falling length is fastest): what lies behind is padding, which is set to 0 in <see cref="Input"/> and
+    /// changes no state, output or gradient of the valid steps. Recurrent outputs at padded steps are 0.
+    /// </param>
     /// <exception cref="ArgumentException">
     /// The mask has another length, asks for feedback at the first step, or the model cannot be fed back: it needs
-    /// outputs at every step, as many as inputs.
+    /// outputs at every step, as many as inputs, and no layer that reads the whole sequence. Or the lengths do not fit.
     /// </exception>
-    public void Forward(bool training = false, ReadOnlySpan<byte> feedback = default, ulong noise = 0)
+    public void Forward(bool training = false, ReadOnlySpan<byte> feedback = default, ulong noise = 0, ReadOnlySpan<int> lengths = default)
     {
         TakeFeedback(feedback);
+        TakeLengths(lengths);
         for (var index = 0; index < _layers.Length; index++)
         {
             _weights[index]?.Pack(Model.Engine, Model.Parameters);
@@ -209,12 +219,7 @@ public sealed unsafe class UnrolledModel
         if (destination.BatchSize < BatchSize)
             throw new ArgumentException($"Expected a state of at least {BatchSize} rows, got {destination.BatchSize}.", nameof(destination));
         for (var index = 0; index < _recurrent.Length; index++)
-        {
-            var layer = _recurrent[index];
-            CopyRows(layer.HiddenAt(layer.Steps - 1), destination.Hidden(index), layer);
-            CopyRows(layer.CellAt(layer.Steps - 1), destination.Cell(index), layer);
-        }
-
+            _recurrent[index].CopyFinalState(destination.Hidden(index), destination.Cell(index));
         GC.KeepAlive(this);
     }
 
@@ -240,15 +245,29 @@ public sealed unsafe class UnrolledModel
             throw new ArgumentException($"Expected a feedback mask of T·B = {Steps}·{BatchSize} values, got {feedback.Length}.", nameof(feedback));
         if (feedback[..BatchSize].ContainsAnyExcept((byte)0))
             throw new ArgumentException("Expected an input at the first step: no output precedes it that could be fed back.", nameof(feedback));
-        if (Model.OutputSize != Model.InputSize || !Model.HasOutputAtEveryStep)
+        if (Model.OutputSize != Model.InputSize || !Model.HasOutputAtEveryStep || !Model.ReadsForward)
         {
             throw new ArgumentException(
                 $"Expected a model with an output at every step and as many outputs as inputs to feed back; it has {Model.InputSize} inputs and {Model.OutputSize} outputs"
-                + (Model.HasOutputAtEveryStep ? "." : " at the last step only."),
+                + (!Model.HasOutputAtEveryStep ? " for the whole sequence only." : Model.ReadsForward ? "." : ", and reads the whole sequence before its first output."),
                 nameof(feedback));
         }
 
         feedback.CopyTo(_feedback);
+    }
+
+    void TakeLengths(ReadOnlySpan<int> lengths)
+    {
+        if (!lengths.IsEmpty)
+        {
+            Sizes.CheckLengths(lengths, Steps, BatchSize, nameof(lengths));
+            lengths.CopyTo(_lengths);
+            Sizes.ClearPadding(Input, lengths, Model.InputSize);
+        }
+
+        // Behind a layer that makes one step of all, every row has one.
+        foreach (var layer in _layers)
+            layer.Lengths = lengths.IsEmpty || layer.IsBehindPooling ? null : _lengths;
     }
 
     void ForwardRows(int b0, int b1)

@@ -72,7 +72,7 @@ public sealed record Initialization
     {
         var values = model.Parameters.ValuesOf(parameter);
         var layer = model.Layers[parameter.LayerIndex];
-        var fanIn = layer.Options is RecurrentOptions recurrent ? recurrent.HiddenSize : layer.InputSize;
+        var fanIn = layer.Options.Recurrence is { } recurrence ? recurrence.HiddenSize : layer.InputSize;
         switch (parameter.Role)
         {
             case ParameterRole.WeightIh:
@@ -106,7 +106,7 @@ public sealed record Initialization
 
     void SetForgetGateBias(LayerOptions options, ParameterRole role, Span<float> bias)
     {
-        if (ForgetGateBias is not { } value || options is not LstmOptions { ForgetGate: true } lstm)
+        if (ForgetGateBias is not { } value || options.Recurrence is not LstmOptions { ForgetGate: true } lstm)
             return;
         var gate = lstm.InputGate ? 1 : 0;
         bias.Slice(gate * lstm.HiddenSize, lstm.HiddenSize).Fill(role == ParameterRole.BiasIh ? (float)value : 0f);

@@ -38,7 +38,7 @@ sealed class SequencePass(SequenceModel model, Loss loss, ISequenceSource source
     {
         _unrolled.Resize(Batch.Steps, Batch.BatchSize);
         Batch.Inputs.CopyTo(_unrolled.Input);
-        _unrolled.Forward(training, Batch.Feedback, noise);
+        _unrolled.Forward(training, Batch.Feedback, noise, Batch.Lengths);
         return loss.Evaluate(_unrolled.Output, Batch, training ? _unrolled.OutputGradient : default);
     }
 }

@@ -101,7 +101,7 @@ public sealed class BenchmarkTests
         var expected = OutcomeOf(configuration with { Variant = "flush-denormal" }, 3);
         Outcome[] outcomes =
         [
-            OutcomeOf(configuration, 4), expected, OutcomeOf(configuration with { Variant = Configuration.KeptMemoryVariant }, 2),
+            OutcomeOf(configuration, 4), expected, OutcomeOf(configuration with { Variant = Configuration.TcMallocVariant }, 2),
             OutcomeOf(configuration with { Threads = 2 }, 1), OutcomeOf(configuration with { Mode = Configuration.PeakMode }, 1),
         ];
 

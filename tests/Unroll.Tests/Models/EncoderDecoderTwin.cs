@@ -33,18 +33,18 @@ sealed class EncoderDecoderTwin
             inputSize = oneHot.VocabularySize;
         }
 
-        var encoder = Cells(options.Encoder, inputSize);
+        var encoder = Stack(options.Encoder, inputSize);
         var target = options.Decoder[0] is EmbeddingOptions embedding ? new TheoryEmbedding(embedding.VocabularySize, embedding.Size) : null;
         var decoder = Cells(options.Decoder, target?.EmbeddingSize ?? fast.VocabularySize);
         var width = decoder[^1].HiddenSize;
         TheoryAttention? attention = options.Attention switch
         {
-            AdditiveAttentionOptions additive => new AdditiveAttention(width, encoder[^1].HiddenSize, additive.Size),
-            MultiplicativeAttentionOptions => new MultiplicativeAttention(width, encoder[^1].HiddenSize),
+            AdditiveAttentionOptions additive => new AdditiveAttention(width, encoder.OutputSize, additive.Size),
+            MultiplicativeAttentionOptions => new MultiplicativeAttention(width, encoder.OutputSize),
             _ => null,
         };
         _model = new TheoryModel(
-            new Stacked([.. encoder.Select(cell => (SequenceLayer)new Recurrent(cell))]), target, decoder, new global::Unroll.Theory.Linear(width, options.OutputSize), attention);
+            encoder, target, decoder, new global::Unroll.Theory.Linear(width, options.OutputSize), attention);
         foreach (var parameter in fast.Parameters.All)
         {
             var tensor = TensorOf(parameter, _model.Parameters, _sourceEmbedding?.Parameters);
@@ -96,10 +96,11 @@ sealed class EncoderDecoderTwin
             };
         }
 
-        if (layer is RecurrentLayer)
+        if (layer.Recurrences.Count > 0)
         {
-            var cells = parts.Encoder.Contains(layer) ? (parts.Encoder, all.Encoder) : (parts.Decoder, all.Decoder);
-            return TheoryTwin.TensorOf(parameter.Role, cells.Item2[cells.Item1.OfType<RecurrentLayer>().ToList().IndexOf((RecurrentLayer)layer)]);
+            var (layers, cells) = parts.Encoder.Contains(layer) ? (parts.Encoder, all.Encoder) : (parts.Decoder, all.Decoder);
+            var first = layers.TakeWhile(other => other != layer).Sum(other => other.Recurrences.Count);
+            return TheoryTwin.TensorOf(parameter.Role, cells[first + (parameter.Reverse ? 1 : 0)]);
         }
 
         var map = Array.IndexOf(parts.Bridge.HiddenMaps, layer) is >= 0 and var hidden ? all.Bridge.H[hidden]
@@ -107,6 +108,19 @@ sealed class EncoderDecoderTwin
             : layer == parts.Combine ? all.Combine
             : all.Readout;
         return parameter.Role == ParameterRole.Weight ? map!.Weight.Values : map!.Bias;
+    }
+
+    static Stacked Stack(IReadOnlyList<LayerOptions> layers, int inputSize)
+    {
+        var stack = new List<SequenceLayer>();
+        foreach (var options in layers.Where(options => options.Recurrence is not null))
+        {
+            var cell = TheoryTwin.CellOf(options.Recurrence!, inputSize);
+            stack.Add(options is BidirectionalOptions ? new global::Unroll.Theory.Bidirectional(cell, TheoryTwin.CellOf(options.Recurrence!, inputSize)) : new Recurrent(cell));
+            inputSize = stack[^1].OutputSize;
+        }
+
+        return new Stacked([.. stack]);
     }
 
     static Cell[] Cells(IReadOnlyList<LayerOptions> layers, int inputSize)

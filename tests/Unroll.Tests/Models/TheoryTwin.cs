@@ -77,7 +77,7 @@ sealed class TheoryTwin
         return (output, gradients);
     }
 
-    static double[] TensorOf(Parameter parameter, Func<int, CellParameters> cell, LinearParameters linear) => parameter.Role switch
+    public static double[] TensorOf(Parameter parameter, Func<int, CellParameters> cell, LinearParameters linear) => parameter.Role switch
     {
         ParameterRole.Weight => linear.Weight.Values,
         ParameterRole.Bias => linear.Bias,
@@ -108,7 +108,7 @@ sealed class TheoryTwin
         _ => throw new ArgumentException($"no twin of {options}"),
     };
 
-    static CellState[][] States(ModelState state, int batchSize) =>
+    public static CellState[][] States(ModelState state, int batchSize) =>
     [
         .. Enumerable.Range(0, state.LayerCount).Select(layer =>
         {
