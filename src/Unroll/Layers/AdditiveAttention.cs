@@ -33,16 +33,8 @@ sealed unsafe class UnrolledAdditiveAttention : UnrolledAttention
     // Rows of a source's packed keys [A, PackRow]: whole vectors of every kernel.
     int PackRow => (SourceSteps + 15) / 16 * 16;
 
-    protected override void PackKeys(int source)
-    {
-        var packed = PackOf(source);
-        for (var s = 0; s < SourceSteps; s++)
-        {
-            var p = Projected + ((((nint)s * Sources) + source) * A);
-            for (var j = 0; j < A; j++)
-                packed[((nint)j * PackRow) + s] = p[j];
-        }
-    }
+    protected override void PackKeys(int source) =>
+        TransposedCopy.Copy(Projected + ((nint)source * A), (nint)Sources * A, SourceSteps, A, PackOf(source), PackRow);
 
     protected override void ReadQueries(int t0, int t1, int b0, int b1) => Context.Engine.Multiply(new GemmProblem
     {

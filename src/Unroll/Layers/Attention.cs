@@ -296,7 +296,7 @@ abstract unsafe class UnrolledAttention : UnrolledLayer
         where V : struct
     {
         // dA = dC·kᵀ over the steps of the source
-        PackedMatrix.Pack(Context.Engine.Kernel, _keys + ((nint)row * K), 1, (nint)Batch * K, K, SourceSteps, PackOf(row));
+        PackedMatrix.Pack(Context.Engine.Kernel, _keys + ((nint)row * K), (nint)Batch * K, transposed: true, K, SourceSteps, PackOf(row));
         Gemm.Multiply<S, V>(new GemmProblem
         {
             M = t1 - t0,

@@ -8,7 +8,7 @@ sealed unsafe class UnrolledMultiplicativeAttention(
     : UnrolledAttention(layer, context, weights, keep, maxSourceSteps, maxSteps, maxSources, queriesPerSource)
 {
     protected override void PackKeys(int source) => PackedMatrix.Pack(
-        Context.Engine.Kernel, Projected + ((nint)source * A), 1, (nint)Sources * A, A, SourceSteps, PackOf(source));
+        Context.Engine.Kernel, Projected + ((nint)source * A), (nint)Sources * A, transposed: true, A, SourceSteps, PackOf(source));
 
     protected override void Scores<S, V>(int t0, int t1, int row) => Gemm.Multiply<S, V>(new GemmProblem
     {

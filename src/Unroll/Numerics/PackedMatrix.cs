@@ -30,48 +30,30 @@ sealed unsafe class PackedMatrix
 
     /// <summary>Packs <paramref name="source"/> [K, N], or [N, K] when <paramref name="transposed"/>.</summary>
     public void Pack(KernelKind kernel, float* source, bool transposed) =>
-        Pack(kernel, source, transposed ? 1 : N, transposed ? K : 1, K, N, _buffer.Pointer);
+        Pack(kernel, source, transposed ? K : N, transposed, K, N, _buffer.Pointer);
 
     /// <summary>Floats that K × N elements take, for every kernel.</summary>
     public static long Length(int k, int n) => (long)k * ((n + 15) / 16 * 16);
 
-    /// <summary>Packs elements [k, n] that lie at k·<paramref name="kStep"/> + n·<paramref name="nStep"/> into 64-byte aligned memory.</summary>
-    public static void Pack(KernelKind kernel, float* source, nint kStep, nint nStep, int k, int n, float* destination)
+    /// <summary>Packs rows that lie <paramref name="sourceRow"/> floats apart into 64-byte aligned memory.</summary>
+    public static void Pack(KernelKind kernel, float* source, nint sourceRow, bool transposed, int k, int n, float* destination)
     {
+        // The naive kernel's one panel is the plain matrix.
         var count = KernelLanes.Of(kernel);
-        if (kernel == KernelKind.Naive)
-        {
-            PackPanel(source, kStep, nStep, k, n, n, destination);
-            return;
-        }
-
-        var width = PanelWidth(count);
+        var width = kernel == KernelKind.Naive ? n : PanelWidth(count);
         for (var n0 = 0; n0 < n; n0 += width)
         {
             var columns = Math.Min(width, n - n0);
             var padded = (columns + count - 1) / count * count;
-            PackPanel(source + (n0 * nStep), kStep, nStep, k, columns, padded, destination);
-            destination += (nint)k * padded;
-        }
-    }
-
-    static void PackPanel(float* source, nint kStep, nint nStep, int depth, int columns, int padded, float* destination)
-    {
-        for (var k = 0; k < depth; k++)
-        {
-            var row = source + (k * kStep);
-            if (nStep == 1)
+            if (transposed)
+                TransposedCopy.Copy(source + (n0 * sourceRow), sourceRow, columns, k, destination, padded);
+            for (var row = 0; row < k; row++)
             {
-                new ReadOnlySpan<float>(row, columns).CopyTo(new Span<float>(destination, columns));
+                if (!transposed)
+                    new ReadOnlySpan<float>(source + (row * sourceRow) + n0, columns).CopyTo(new Span<float>(destination, columns));
+                new Span<float>(destination + columns, padded - columns).Clear();
+                destination += padded;
             }
-            else
-            {
-                for (var n = 0; n < columns; n++)
-                    destination[n] = row[n * nStep];
-            }
-
-            new Span<float>(destination + columns, padded - columns).Clear();
-            destination += padded;
         }
     }
 }
