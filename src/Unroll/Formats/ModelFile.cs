@@ -10,8 +10,11 @@ namespace Unroll.Formats;
 /// </summary>
 public static class ModelFile
 {
-    /// <summary>Metadata key of the options.</summary>
+    /// <summary>Metadata key of the options of a sequence model.</summary>
     internal const string OptionsKey = "unroll.model";
+
+    /// <summary>Metadata key of the options of an encoder–decoder.</summary>
+    internal const string EncoderDecoderKey = "unroll.encoderDecoder";
 
     /// <summary>Prefix of tensors that a checkpoint holds beside the model's own.</summary>
     internal const string CheckpointPrefix = "checkpoint.";
@@ -20,20 +23,34 @@ public static class ModelFile
     /// <param name="path">The file.</param>
     /// <param name="model">The model.</param>
     /// <exception cref="IOException">The file cannot be written; an existing one is untouched.</exception>
-    public static void Save(string path, SequenceModel model)
+    public static void Save(string path, TrainableModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
         SafetensorsFile.Write(path, Tensors(model), Metadata(model));
     }
 
-    /// <summary>Loads a model that <see cref="Save"/> wrote, or the model within a checkpoint.</summary>
+    /// <summary>Loads a sequence model that <see cref="Save"/> wrote, or the model within a checkpoint.</summary>
     /// <param name="path">The file.</param>
     /// <param name="engine">What the model computes with; the default engine if null.</param>
-    /// <exception cref="ModelFileException">The file is missing, damaged, or describes no model.</exception>
+    /// <exception cref="ModelFileException">The file is missing, damaged, or describes no sequence model.</exception>
     public static SequenceModel Load(string path, Engine? engine = null)
     {
         var file = SafetensorsFile.Read(path);
-        return Build(file, engine);
+        if (file.Metadata.ContainsKey(EncoderDecoderKey))
+            throw new ModelFileException(path, "the file holds an encoder–decoder, not a sequence model; load it with LoadEncoderDecoder.");
+        return Filled(file, new SequenceModel(Options(file), engine));
+    }
+
+    /// <summary>Loads an encoder–decoder that <see cref="Save"/> wrote, or the one within a checkpoint.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="engine">What the model computes with; the default engine if null.</param>
+    /// <exception cref="ModelFileException">The file is missing, damaged, or describes no encoder–decoder.</exception>
+    public static EncoderDecoder LoadEncoderDecoder(string path, Engine? engine = null)
+    {
+        var file = SafetensorsFile.Read(path);
+        if (file.Metadata.ContainsKey(OptionsKey))
+            throw new ModelFileException(path, "the file holds a sequence model, not an encoder–decoder; load it with Load.");
+        return Filled(file, new EncoderDecoder(EncoderDecoderOptions(file), engine));
     }
 
     /// <summary>
@@ -43,16 +60,16 @@ public static class ModelFile
     /// <param name="path">The file.</param>
     /// <param name="model">The model; untouched unless everything fits.</param>
     /// <exception cref="ModelFileException">The file is missing or damaged, or its names or shapes are not the model's.</exception>
-    public static void LoadParameters(string path, SequenceModel model)
+    public static void LoadParameters(string path, TrainableModel model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        Fill(SafetensorsFile.Read(path), model);
+        Fill(Fitting(SafetensorsFile.Read(path), model), model);
     }
 
-    internal static List<SafetensorsTensor> Tensors(SequenceModel model)
+    internal static List<SafetensorsTensor> Tensors(TrainableModel model)
     {
         var parameters = model.Parameters.All;
-        var names = ParameterNames.Of(model.Options, parameters);
+        var names = ParameterNames.Of(model);
         return
         [
             .. parameters.Select((parameter, index) => new SafetensorsTensor(
@@ -60,59 +77,71 @@ public static class ModelFile
         ];
     }
 
-    internal static Dictionary<string, string> Metadata(SequenceModel model) => new()
+    internal static Dictionary<string, string> Metadata(TrainableModel model)
     {
-        ["format"] = "pt", // what tools of the safetensors family expect there
-        [OptionsKey] = ModelJson.Write(model.Options),
-    };
-
-    internal static SequenceModel Build(SafetensorsFile file, Engine? engine)
-    {
-        var model = new SequenceModel(Options(file), engine);
-        Fill(file, model);
-        return model;
+        var metadata = new Dictionary<string, string> { ["format"] = "pt" }; // what tools of the safetensors family expect there
+        if (model is EncoderDecoder encoderDecoder)
+            metadata[EncoderDecoderKey] = ModelJson.Write(encoderDecoder.Options);
+        else
+            metadata[OptionsKey] = ModelJson.Write(((SequenceModel)model).Options);
+        return metadata;
     }
 
-    /// <summary>The options in the metadata, of a model no larger than the file.</summary>
-    /// <exception cref="ModelFileException">The metadata describe no such model.</exception>
-    internal static SequenceModelOptions Options(SafetensorsFile file)
-    {
-        var json = file.GetMetadata(OptionsKey);
-        try
-        {
-            var options = ModelJson.Read(json);
-            CheckSize(file, options);
-            return options;
-        }
-        catch (Exception exception) when (exception is JsonException or ArgumentException or OverflowException)
-        {
-            throw new ModelFileException(file.FilePath, $"the metadata '{OptionsKey}' does not describe a model: {Describe.Message(exception)}", exception);
-        }
-    }
-
-    internal static void Fill(SafetensorsFile file, SequenceModel model) => Fill(Fitting(file, model), model);
+    /// <summary>Whether the options in the metadata are those of a model.</summary>
+    /// <exception cref="ModelFileException">The metadata describe no model of its kind.</exception>
+    internal static bool Describes(SafetensorsFile file, TrainableModel model) => model is EncoderDecoder encoderDecoder
+        ? EncoderDecoderOptions(file).Equals(encoderDecoder.Options)
+        : Options(file).Equals(((SequenceModel)model).Options);
 
     /// <summary>The tensors of the model's parameters, in their order.</summary>
     /// <exception cref="ModelFileException">The file's names or shapes are not the model's.</exception>
-    internal static SafetensorsTensor[] Fitting(SafetensorsFile file, SequenceModel model)
+    internal static SafetensorsTensor[] Fitting(SafetensorsFile file, TrainableModel model)
     {
         var parameters = model.Parameters.All;
-        var names = ParameterNames.Of(model.Options, parameters);
+        var names = ParameterNames.Of(model);
         file.RequireOnly([.. names, .. file.Tensors.Select(tensor => tensor.Name).Where(name => name.StartsWith(CheckpointPrefix, StringComparison.Ordinal))]);
         return [.. names.Select((name, index) => file.Get(name, [.. parameters[index].Shape]))];
     }
 
     /// <summary>Copies what <see cref="Fitting"/> found.</summary>
-    internal static void Fill(SafetensorsTensor[] tensors, SequenceModel model)
+    internal static void Fill(SafetensorsTensor[] tensors, TrainableModel model)
     {
         for (var index = 0; index < tensors.Length; index++)
             tensors[index].Data.Span.CopyTo(model.Parameters.ValuesOf(model.Parameters.All[index]));
     }
 
-    /// <summary>Refuses options that ask for more numbers than the file has, before anything is allocated.</summary>
-    static void CheckSize(SafetensorsFile file, SequenceModelOptions options)
+    static TModel Filled<TModel>(SafetensorsFile file, TModel model)
+        where TModel : TrainableModel
     {
-        var needed = SequenceModel.CountParameters(options);
+        Fill(Fitting(file, model), model);
+        return model;
+    }
+
+    static SequenceModelOptions Options(SafetensorsFile file) => Options(file, OptionsKey, ModelJson.Read, SequenceModel.CountParameters);
+
+    static EncoderDecoderOptions EncoderDecoderOptions(SafetensorsFile file) =>
+        Options(file, EncoderDecoderKey, ModelJson.ReadEncoderDecoder, EncoderDecoder.CountParameters);
+
+    /// <summary>The options in the metadata, of a model no larger than the file.</summary>
+    /// <exception cref="ModelFileException">The metadata describe no such model.</exception>
+    static TOptions Options<TOptions>(SafetensorsFile file, string key, Func<string, TOptions> read, Func<TOptions, int> count)
+    {
+        var json = file.GetMetadata(key);
+        try
+        {
+            var options = read(json);
+            CheckSize(file, count(options));
+            return options;
+        }
+        catch (Exception exception) when (exception is JsonException or ArgumentException or OverflowException)
+        {
+            throw new ModelFileException(file.FilePath, $"the metadata '{key}' does not describe a model: {Describe.Message(exception)}", exception);
+        }
+    }
+
+    /// <summary>Refuses options that ask for more numbers than the file has, before anything is allocated.</summary>
+    static void CheckSize(SafetensorsFile file, int needed)
+    {
         var present = file.Tensors.Sum(tensor => (long)tensor.Data.Length);
         if (needed > present)
             throw new ArgumentException($"it has {needed} parameters, but the file holds {present} numbers.");

@@ -1,3 +1,5 @@
+using Unroll.Numerics;
+
 namespace Unroll.Layers;
 
 /// <summary>
@@ -10,14 +12,5 @@ readonly struct DropoutMask(double rate, ulong noise)
     readonly float _scale = (float)(1 / (1 - rate));
 
     /// <summary>x times the mask at <paramref name="place"/>.</summary>
-    public float Apply(float x, long place) => Random32(noise, (ulong)place) < _threshold ? 0f : x * _scale;
-
-    /// <summary>32 random bits of a counter: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).</summary>
-    static ulong Random32(ulong seed, ulong counter)
-    {
-        var z = seed + (counter + 1) * 0x9E3779B97F4A7C15UL;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
-        return (z ^ (z >> 31)) >> 32;
-    }
+    public float Apply(float x, long place) => CounterNoise.Bits32(noise, (ulong)place) < _threshold ? 0f : x * _scale;
 }

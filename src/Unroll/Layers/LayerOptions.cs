@@ -13,6 +13,8 @@ namespace Unroll.Layers;
 [JsonDerivedType(typeof(LastStepOptions), "lastStep")]
 [JsonDerivedType(typeof(PoolingOptions), "pooling")]
 [JsonDerivedType(typeof(BidirectionalOptions), "bidirectional")]
+[JsonDerivedType(typeof(EmbeddingOptions), "embedding")]
+[JsonDerivedType(typeof(OneHotOptions), "oneHot")]
 public abstract record LayerOptions
 {
     private protected LayerOptions()
@@ -25,7 +27,7 @@ public abstract record LayerOptions
     /// <summary>Makes the layer for inputs of <paramref name="inputSize"/> features, its parameters registered.</summary>
     internal abstract Layer Build(int inputSize, ParameterBuilder parameters);
 
-    private protected static int Positive(int value, string name) => value is >= 1 and <= MaximumSize
+    internal static int Positive(int value, string name) => value is >= 1 and <= MaximumSize
         ? value
         : throw new ArgumentOutOfRangeException(name, value, $"Expected 1 to {MaximumSize}.");
 
@@ -34,6 +36,10 @@ public abstract record LayerOptions
 }
 
 /// <summary>A layer with a state h of <see cref="HiddenSize"/> units that is carried from step to step.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(RnnOptions), "rnn")]
+[JsonDerivedType(typeof(LstmOptions), "lstm")]
+[JsonDerivedType(typeof(GruOptions), "gru")]
 public abstract record RecurrentOptions : LayerOptions
 {
     private protected RecurrentOptions(int hiddenSize) => HiddenSize = Positive(hiddenSize, nameof(hiddenSize));
@@ -44,7 +50,7 @@ public abstract record RecurrentOptions : LayerOptions
     internal override RecurrentOptions Recurrence => this;
 }
 
-/// <summary>The nonlinearity of a plain recurrent network.</summary>
+/// <summary>A nonlinearity φ.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<Nonlinearity>))]
 public enum Nonlinearity
 {
@@ -155,7 +161,7 @@ public sealed record GruOptions : RecurrentOptions
         new Recurrent<GruCell>(this, new GruCell(ResetGate), inputSize, parameters);
 }
 
-/// <summary>An affine map of the features of every step: y = W·x + b.</summary>
+/// <summary>An affine map of the features of every step: y = W·x + b, or y = φ(W·x + b).</summary>
 public sealed record LinearOptions : LayerOptions
 {
     /// <summary>Describes the layer.</summary>
@@ -165,6 +171,10 @@ public sealed record LinearOptions : LayerOptions
 
     /// <summary>O, the number of outputs.</summary>
     public int OutputSize { get; }
+
+    /// <summary>φ; none by default.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public Nonlinearity? Activation { get; init; }
 
     internal override Layer Build(int inputSize, ParameterBuilder parameters) => new Linear(this, inputSize, parameters);
 }

@@ -2,7 +2,7 @@ using Unroll.Numerics;
 
 namespace Unroll.Layers;
 
-/// <summary>y = W·x + b at every step: W [O, I], b [O].</summary>
+/// <summary>y = φ(W·x + b) at every step: W [O, I], b [O].</summary>
 sealed class Linear : Layer
 {
     public Linear(LinearOptions options, int inputSize, ParameterBuilder parameters)
@@ -15,6 +15,8 @@ sealed class Linear : Layer
     public Parameter Weight { get; }
 
     public Parameter Bias { get; }
+
+    public Nonlinearity? Activation => ((LinearOptions)Options).Activation;
 
     public override PackedWeights CreateWeights(Engine engine) => new LinearWeights(this);
 
@@ -74,10 +76,12 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
             Start = TileStart.Bias,
             Bias = _weights.Bias,
         });
+        Activate(t0, t1, b0, b1, backward: false);
     }
 
     public override void Backward(int t0, int t1, int b0, int b1)
     {
+        Activate(t0, t1, b0, b1, backward: true);
         if (InputGradient == null)
             return;
         int inputs = Layer.InputSize, outputs = Layer.OutputSize;
@@ -97,10 +101,51 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
         });
     }
 
+    /// <summary>y = φ(a) in a's place; backward dA = dY⊙φ'(a) in dY's place.</summary>
+    void Activate(int t0, int t1, int b0, int b1, bool backward)
+    {
+        if (_layer.Activation is not { } activation)
+            return;
+        var length = (nint)(b1 - b0) * Layer.OutputSize;
+        for (var t = t0; t < t1; t++)
+        {
+            var at = (((nint)t * Batch) + b0) * Layer.OutputSize;
+            var pass = new ActivationPass { Relu = activation == Nonlinearity.Relu, Y = Output + at, DY = backward ? OutputGradient + at : null, Length = length };
+            _context.Engine.Run(ref pass);
+        }
+    }
+
     public override void AccumulateGradients(int worker, int workers)
     {
         var pass = new GradientPass { Owner = this, Worker = worker, Workers = workers };
         _context.Engine.Run(ref pass);
+    }
+
+    struct ActivationPass : IKernelAction
+    {
+        public bool Relu;
+        public float* Y, DY;
+        public nint Length;
+
+        public readonly void Invoke<S, V>()
+            where S : struct, ISimd<V>
+            where V : struct
+        {
+            var zero = S.Broadcast(0f);
+            for (nint i = 0; i < Length; i += S.Count)
+            {
+                var n = (int)Math.Min(S.Count, Length - i);
+                var y = Lanes<S, V>.Load(Y + i, n);
+                if (DY == null)
+                {
+                    Lanes<S, V>.Store(Y + i, Relu ? S.SelectLess(y, zero, zero, y) : Activations.Tanh<S, V>(y), n);
+                    continue;
+                }
+
+                var dY = Lanes<S, V>.Load(DY + i, n);
+                Lanes<S, V>.Store(DY + i, Relu ? CellGradient.Flush<S, V>(S.SelectLess(zero, y, dY, zero)) : CellGradient.Tanh<S, V>(dY, y), n);
+            }
+        }
     }
 
     struct GradientPass : IKernelAction

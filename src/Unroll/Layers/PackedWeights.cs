@@ -98,3 +98,40 @@ sealed unsafe class LinearWeights(Linear layer) : PackedWeights
         parameters.ValuesOf(layer.Bias).CopyTo(_bias.Span);
     }
 }
+
+/// <summary>The vectors of an embedding's tokens.</summary>
+sealed unsafe class EmbeddingWeights(Embedding layer) : PackedWeights
+{
+    readonly AlignedBuffer _vectors = new(layer.Weight.Length);
+
+    public float* Vectors => _vectors.Pointer;
+
+    public override void Pack(Engine engine, ParameterSet parameters) => parameters.ValuesOf(layer.Weight).CopyTo(_vectors.Span);
+}
+
+/// <summary>The weights of an attention: W_k and, where the score is additive, W_q, b and v.</summary>
+sealed unsafe class AttentionWeights(Attention layer) : PackedWeights
+{
+    readonly PackedMatrix _key = new(layer.KeySize, layer.ScoreSize);
+    readonly PackedMatrix? _query = layer.WeightQuery is null ? null : new(layer.InputSize, layer.ScoreSize);
+    readonly AlignedBuffer _bias = new(layer.Bias?.Length ?? 0);
+    readonly AlignedBuffer _score = new(layer.WeightScore?.Length ?? 0);
+
+    public float* Key => _key.Pointer;
+
+    public float* Query => _query!.Pointer;
+
+    public float* Bias => _bias.Pointer;
+
+    public float* Score => _score.Pointer;
+
+    public override void Pack(Engine engine, ParameterSet parameters)
+    {
+        _key.Pack(engine.Kernel, parameters.ValuePointer(layer.WeightKey), transposed: true);
+        if (layer is not { WeightQuery: { } query, Bias: { } bias, WeightScore: { } score })
+            return;
+        _query!.Pack(engine.Kernel, parameters.ValuePointer(query), transposed: true);
+        parameters.ValuesOf(bias).CopyTo(_bias.Span);
+        parameters.ValuesOf(score).CopyTo(_score.Span);
+    }
+}

@@ -23,7 +23,7 @@ public enum ParameterRole
     /// <summary>Weights of a linear layer [O, I].</summary>
     Weight,
 
-    /// <summary>Bias of a linear layer [O].</summary>
+    /// <summary>Bias of a linear layer [O], or of an additive attention's score [A].</summary>
     Bias,
 
     /// <summary>Gain of the normalised input product [G·H].</summary>
@@ -37,6 +37,18 @@ public enum ParameterRole
 
     /// <summary>Bias of the normalised cell [H].</summary>
     BiasCell,
+
+    /// <summary>The vectors of an embedding's tokens [V, E].</summary>
+    WeightEmbedding,
+
+    /// <summary>What an attention's score multiplies its queries with [A, Q].</summary>
+    WeightQuery,
+
+    /// <summary>What an attention's score multiplies its keys with [A, K].</summary>
+    WeightKey,
+
+    /// <summary>The output weights of an additive attention's score [A].</summary>
+    WeightScore,
 }
 
 /// <summary>One named tensor: a view into the model's buffer of parameters.</summary>

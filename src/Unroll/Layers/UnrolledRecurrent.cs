@@ -85,6 +85,12 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     /// <summary>The first step that any row's gradient has come back to; set before AccumulateGradients.</summary>
     protected int FirstStep { get; private set; }
 
+    /// <summary>h [H] of row <paramref name="b"/> after its last valid step.</summary>
+    public float* FinalHidden(int b) => Hidden((IsStateCarriedOn ? Steps : LengthOf(b)) - 1, b);
+
+    /// <summary>c [H] of row <paramref name="b"/> after its last valid step; null without a cell state.</summary>
+    public float* FinalCell(int b) => CellState(LengthOf(b) - 1, b);
+
     /// <summary>Copies the states of all rows after their last valid steps.</summary>
     public void CopyFinalState(Span<float> hidden, Span<float> cell) => CopyState(Steps, hidden, cell);
 

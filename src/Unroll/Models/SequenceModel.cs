@@ -8,52 +8,43 @@ namespace Unroll.Models;
 /// The model is its options and its parameters. To compute, unroll it over a number of steps and rows
 /// (<see cref="Unroll"/>). A fresh model has zero parameters: initialise it or load it from a file.
 /// </remarks>
-public sealed class SequenceModel
+public sealed class SequenceModel : TrainableModel
 {
     const int MaximumInputSize = 16384;
-
-    readonly Layer[] _layers;
 
     /// <summary>Builds the layers.</summary>
     /// <param name="options">The layers and the input size.</param>
     /// <param name="engine">What computes; <see cref="Engine.Default"/> if none is given.</param>
     /// <exception cref="ArgumentException">There is no layer, or the input size is out of range.</exception>
     public SequenceModel(SequenceModelOptions options, Engine? engine = null)
+        : this(options, engine, new ParameterBuilder())
     {
-        ArgumentNullException.ThrowIfNull(options);
+    }
+
+    SequenceModel(SequenceModelOptions options, Engine? engine, ParameterBuilder parameters)
+        : base(engine, Build(options, parameters), parameters)
+    {
         Options = options;
-        Engine = engine ?? Engine.Default;
-        var builder = new ParameterBuilder();
-        _layers = Build(options, builder);
-        Recurrences = [.. _layers.SelectMany(layer => layer.Recurrences)];
-        OutputSize = _layers[^1].OutputSize;
-        HasOutputAtEveryStep = _layers.All(layer => layer.HasOutputAtEveryStep);
-        ReadsForward = _layers.All(layer => layer.ReadsForward);
-        Parameters = new ParameterSet(builder);
+        Recurrences = [.. Layers.SelectMany(layer => layer.Recurrences)];
+        OutputSize = Layers[^1].OutputSize;
+        HasOutputAtEveryStep = Layers.All(layer => layer.HasOutputAtEveryStep);
+        ReadsForward = Layers.All(layer => layer.ReadsForward);
     }
 
     /// <summary>The description the model was built from.</summary>
     public SequenceModelOptions Options { get; }
 
-    /// <summary>What computes.</summary>
-    public Engine Engine { get; }
+    /// <inheritdoc/>
+    public override int InputSize => Options.InputSize;
 
-    /// <summary>I, the features of an input step.</summary>
-    public int InputSize => Options.InputSize;
-
-    /// <summary>O, the features of an output step.</summary>
-    public int OutputSize { get; }
+    /// <inheritdoc/>
+    public override int OutputSize { get; }
 
     /// <summary>Whether every input step has an output (false behind a <see cref="LastStepOptions"/> or <see cref="PoolingOptions"/>).</summary>
     public bool HasOutputAtEveryStep { get; }
 
     /// <summary>Whether an output depends on no later input, as a stream and a closed loop need it (not with a <see cref="BidirectionalOptions"/>).</summary>
     public bool ReadsForward { get; }
-
-    /// <summary>All parameters and their gradients.</summary>
-    public ParameterSet Parameters { get; }
-
-    internal IReadOnlyList<Layer> Layers => _layers;
 
     /// <summary>The recurrent layers in the order of their states.</summary>
     internal IReadOnlyList<RecurrentLayer> Recurrences { get; }
@@ -82,7 +73,7 @@ public sealed class SequenceModel
     /// <remarks>The stream takes the parameters as they are now (see <see cref="StreamingModel.Refresh"/>).</remarks>
     /// <exception cref="ArgumentOutOfRangeException">The batch size is below 1.</exception>
     /// <exception cref="InvalidOperationException">The model reads the whole sequence before its first output.</exception>
-    public StreamingModel CreateStream(int batchSize = 1) => !ReadsForward || _layers.Any(layer => layer is Pooling)
+    public StreamingModel CreateStream(int batchSize = 1) => !ReadsForward || Layers.Any(layer => layer is Pooling)
         ? throw new InvalidOperationException("Expected a model whose outputs depend on earlier inputs only; a bidirectional or pooling layer needs the whole sequence. Use CreatePredictor.")
         : new(this, new InferenceWeights(this), batchSize);
 
@@ -94,7 +85,7 @@ public sealed class SequenceModel
     {
         var width = InputSize;
         var lines = new List<string>();
-        foreach (var layer in _layers)
+        foreach (var layer in Layers)
         {
             var count = Parameters.All.Where(p => p.LayerIndex == lines.Count).Sum(p => (long)p.Length);
             lines.Add($"{layer.Options.GetType().Name.Replace("Options", "", StringComparison.Ordinal)}({width} => {layer.OutputSize}), {count} parameters");
@@ -106,6 +97,7 @@ public sealed class SequenceModel
 
     static Layer[] Build(SequenceModelOptions options, ParameterBuilder builder)
     {
+        ArgumentNullException.ThrowIfNull(options);
         if (options.InputSize is < 1 or > MaximumInputSize)
             throw new ArgumentOutOfRangeException(nameof(options), options.InputSize, $"Expected an input size of 1 to {MaximumInputSize}.");
         if (options.Layers.Count == 0)
@@ -120,6 +112,8 @@ public sealed class SequenceModel
             width = layers[index].OutputSize;
         }
 
+        if (layers[^1] is OneHot)
+            throw new ArgumentException("Expected a layer after the one-hot vectors, such as a recurrent one: they have nothing to learn.", nameof(options));
         return layers;
     }
 }

@@ -16,7 +16,7 @@ sealed unsafe class PackedMatrix
         K = k;
         N = n;
         // Padded to 16 lanes, the widest vector, so that one buffer serves every kernel.
-        _buffer = new AlignedBuffer((long)k * ((n + 15) / 16 * 16));
+        _buffer = new AlignedBuffer(Length(k, n));
     }
 
     public int K { get; }
@@ -29,22 +29,28 @@ sealed unsafe class PackedMatrix
     public static int PanelWidth(int count) => 4 * count;
 
     /// <summary>Packs <paramref name="source"/> [K, N], or [N, K] when <paramref name="transposed"/>.</summary>
-    public void Pack(KernelKind kernel, float* source, bool transposed)
+    public void Pack(KernelKind kernel, float* source, bool transposed) =>
+        Pack(kernel, source, transposed ? K : N, transposed, K, N, _buffer.Pointer);
+
+    /// <summary>Floats that K × N elements take, for every kernel.</summary>
+    public static long Length(int k, int n) => (long)k * ((n + 15) / 16 * 16);
+
+    /// <summary>Packs rows that lie <paramref name="sourceRow"/> floats apart into 64-byte aligned memory.</summary>
+    public static void Pack(KernelKind kernel, float* source, nint sourceRow, bool transposed, int k, int n, float* destination)
     {
         // The naive kernel's one panel is the plain matrix.
         var count = KernelLanes.Of(kernel);
-        var width = kernel == KernelKind.Naive ? N : PanelWidth(count);
-        var destination = _buffer.Pointer;
-        for (var n = 0; n < N; n += width)
+        var width = kernel == KernelKind.Naive ? n : PanelWidth(count);
+        for (var n0 = 0; n0 < n; n0 += width)
         {
-            var columns = Math.Min(width, N - n);
+            var columns = Math.Min(width, n - n0);
             var padded = (columns + count - 1) / count * count;
             if (transposed)
-                TransposedCopy.Copy(source + ((nint)n * K), K, columns, K, destination, padded);
-            for (var k = 0; k < K; k++)
+                TransposedCopy.Copy(source + (n0 * sourceRow), sourceRow, columns, k, destination, padded);
+            for (var row = 0; row < k; row++)
             {
                 if (!transposed)
-                    new ReadOnlySpan<float>(source + ((nint)k * N) + n, columns).CopyTo(new Span<float>(destination, columns));
+                    new ReadOnlySpan<float>(source + (row * sourceRow) + n0, columns).CopyTo(new Span<float>(destination, columns));
                 new Span<float>(destination + columns, padded - columns).Clear();
                 destination += padded;
             }

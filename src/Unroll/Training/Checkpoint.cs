@@ -47,7 +47,7 @@ static class Checkpoint
         var name = file.GetMetadata(OptimizerKey);
         if (name != optimizer.GetType().Name)
             throw new ModelFileException(path, $"the checkpoint was made with the optimizer {name}, the run has {optimizer.GetType().Name}; resume with the same settings.");
-        if (!ModelFile.Options(file).Equals(model.Options))
+        if (!ModelFile.Describes(file, model))
             throw new ModelFileException(path, "the checkpoint is of another model; resume with the layers and sizes it was made with.");
         var tensors = ModelFile.Fitting(file, model);
         var count = model.Parameters.Count;

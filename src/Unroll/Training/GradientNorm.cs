@@ -40,12 +40,12 @@ sealed class GradientClipper
     /// <summary>Gradients in a block: enough work to be worth a thread's while.</summary>
     public const int Block = 16_384;
 
-    readonly SequenceModel _model;
+    readonly TrainableModel _model;
     readonly double[] _sums;
     readonly SumJob _sum;
     readonly ScaleJob _scale;
 
-    public GradientClipper(SequenceModel model)
+    public GradientClipper(TrainableModel model)
     {
         _model = model;
         _sums = new double[(model.Parameters.Count + Block - 1) / Block];

@@ -34,7 +34,7 @@ public sealed record Initialization
     /// <summary>W_hh of recurrent layers.</summary>
     public WeightInitializer RecurrentWeights { get; init; }
 
-    /// <summary>W of linear layers.</summary>
+    /// <summary>W of linear layers, and of an attention's score.</summary>
     public WeightInitializer LinearWeights { get; init; }
 
     /// <summary>All biases: <see cref="WeightInitializer.PyTorchUniform"/> or <see cref="WeightInitializer.Zero"/>.</summary>
@@ -58,7 +58,7 @@ public sealed record Initialization
 
     /// <summary>Fills every parameter of <paramref name="model"/>, drawing in the order of its buffer.</summary>
     /// <exception cref="InvalidOperationException"><see cref="Biases"/> is an initialiser of matrices.</exception>
-    public void Apply(SequenceModel model, MersenneTwister random)
+    public void Apply(TrainableModel model, MersenneTwister random)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(random);
@@ -68,7 +68,7 @@ public sealed record Initialization
             Fill(model, parameter, random);
     }
 
-    void Fill(SequenceModel model, Parameter parameter, MersenneTwister random)
+    void Fill(TrainableModel model, Parameter parameter, MersenneTwister random)
     {
         var values = model.Parameters.ValuesOf(parameter);
         var layer = model.Layers[parameter.LayerIndex];
@@ -83,6 +83,16 @@ public sealed record Initialization
                 break;
             case ParameterRole.Weight:
                 FillGates(LinearWeights, values, parameter.Shape[0], parameter.Shape[1], fanIn, random);
+                break;
+            case ParameterRole.WeightQuery or ParameterRole.WeightKey:
+                FillGates(LinearWeights, values, parameter.Shape[0], parameter.Shape[1], parameter.Shape[1], random);
+                break;
+            case ParameterRole.WeightScore:
+                FillGates(LinearWeights, values, 1, values.Length, values.Length, random);
+                break;
+            case ParameterRole.WeightEmbedding:
+                foreach (ref var value in values)
+                    value = (float)random.Normal(); // as nn.Embedding
                 break;
             case ParameterRole.WeightPeephole:
                 Uniform(values, 1 / Math.Sqrt(fanIn), random);

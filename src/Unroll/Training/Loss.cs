@@ -88,12 +88,7 @@ public sealed class SoftmaxCrossEntropy : Loss
     /// <summary>log Σ exp(y) − y_label of one row; dLogits = weight·(softmax − one-hot).</summary>
     static double CrossEntropy(ReadOnlySpan<float> logits, int label, double weight, Span<float> dLogits)
     {
-        var maximum = float.NegativeInfinity;
-        foreach (var logit in logits)
-            maximum = logit > maximum || float.IsNaN(logit) ? logit : maximum;
-        var sum = 0.0;
-        foreach (var logit in logits)
-            sum += Activations.Exp<SimdScalar, float>(logit - maximum);
+        var (maximum, sum) = SoftmaxSum.Of(logits);
         for (var j = 0; j < dLogits.Length; j++)
         {
             var probability = Activations.Exp<SimdScalar, float>(logits[j] - maximum) / sum;

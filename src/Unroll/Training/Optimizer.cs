@@ -15,7 +15,7 @@ public abstract unsafe class Optimizer
     readonly Engine _engine;
     readonly Job _job;
 
-    private protected Optimizer(SequenceModel model, int memories)
+    private protected Optimizer(TrainableModel model, int memories)
     {
         ArgumentNullException.ThrowIfNull(model);
         Parameters = model.Parameters;
@@ -102,7 +102,7 @@ public sealed unsafe class Sgd : Optimizer
     /// <param name="model">Whose parameters are updated.</param>
     /// <param name="momentum">μ, at least 0 and below 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">μ is out of range.</exception>
-    public Sgd(SequenceModel model, double momentum = 0)
+    public Sgd(TrainableModel model, double momentum = 0)
         : base(model, memories: 1)
     {
         _momentum = Fraction.Check(momentum, nameof(momentum));
@@ -132,7 +132,7 @@ public abstract unsafe class MomentOptimizer : Optimizer
     double _power1 = 1, _power2 = 1;
     float _rate, _scale, _decay;
 
-    private protected MomentOptimizer(SequenceModel model, double beta1, double beta2, double epsilon, double weightDecay)
+    private protected MomentOptimizer(TrainableModel model, double beta1, double beta2, double epsilon, double weightDecay)
         : base(model, memories: 2)
     {
         Fraction.Check(beta1, nameof(beta1));
@@ -195,7 +195,7 @@ public sealed class Adam : MomentOptimizer
     /// <param name="beta2">β₂, at least 0 and below 1.</param>
     /// <param name="epsilon">ε, at least 1e-12.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of range.</exception>
-    public Adam(SequenceModel model, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8)
+    public Adam(TrainableModel model, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8)
         : base(model, beta1, beta2, epsilon, weightDecay: 0)
     {
     }
@@ -212,7 +212,7 @@ public sealed class AdamW : MomentOptimizer
     /// <param name="beta2">β₂, at least 0 and below 1.</param>
     /// <param name="epsilon">ε, at least 1e-12.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of range.</exception>
-    public AdamW(SequenceModel model, double weightDecay = 0.01, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8)
+    public AdamW(TrainableModel model, double weightDecay = 0.01, double beta1 = 0.9, double beta2 = 0.999, double epsilon = 1e-8)
         : base(model, beta1, beta2, epsilon, weightDecay)
     {
     }
@@ -230,7 +230,7 @@ public sealed unsafe class RmsProp : Optimizer
     /// <param name="alpha">α, at least 0 and below 1.</param>
     /// <param name="epsilon">ε, at least 1e-12.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of range.</exception>
-    public RmsProp(SequenceModel model, double alpha = 0.99, double epsilon = 1e-8)
+    public RmsProp(TrainableModel model, double alpha = 0.99, double epsilon = 1e-8)
         : base(model, memories: 1)
     {
         Fraction.Check(alpha, nameof(alpha));

@@ -19,7 +19,7 @@ public sealed class Trainer
     /// <param name="loss">What is made small.</param>
     /// <param name="options">How.</param>
     /// <exception cref="ArgumentException">An option is out of range, or the optimizer belongs to another model.</exception>
-    public Trainer(SequenceModel model, Optimizer optimizer, Loss loss, TrainerOptions options)
+    public Trainer(TrainableModel model, Optimizer optimizer, Loss loss, TrainerOptions options)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
@@ -32,11 +32,13 @@ public sealed class Trainer
         AtLeastOne(options.StepsPerEpoch ?? 1, "steps per epoch");
         if (options.ClipNorm is { } clip && !(clip > 0))
             throw new ArgumentOutOfRangeException(nameof(options), clip, "Expected a positive gradient norm to clip at, or null.");
+        if (options.TeacherForcing is not null && model is not EncoderDecoder)
+            throw new ArgumentException("Expected teacher forcing to be set for an encoder–decoder only; a sequence model's own outputs are fed back where its examples say so.", nameof(options));
         (Model, Optimizer, Loss, _options) = (model, optimizer, loss, options);
     }
 
     /// <summary>What is trained.</summary>
-    public SequenceModel Model { get; }
+    public TrainableModel Model { get; }
 
     /// <summary>What moves the parameters.</summary>
     public Optimizer Optimizer { get; }
@@ -112,36 +114,14 @@ public sealed class Trainer
             throw new ArgumentException("Expected at least one example, got none.", name);
         if (source.Streams < 0 || (source.Streams > 0 && source.Count % source.Streams != 0))
             throw new ArgumentException($"Expected as many windows of every stream; got {source.Count} examples of {source.Streams} streams.", name);
-        if (source.Streams > 0 && !Model.ReadsForward)
+        if (source.Streams > 0 && Model is not SequenceModel { ReadsForward: true })
             throw new ArgumentException("Expected a model that reads forward in time for a source of streams; a bidirectional layer has no state to carry on.", name);
-    }
-
-    /// <summary>The buffers of passes over one source.</summary>
-    sealed class Passes(Trainer trainer, ISequenceSource source, int batchSize)
-    {
-        public SequenceBatch Batch { get; } = new(source.MaxSteps, batchSize, source.InputSize, source.TargetSize);
-
-        public UnrolledModel Unrolled { get; } = trainer.Model.Unroll(source.MaxSteps, batchSize);
-
-        /// <summary>The loss of some examples; fills the output gradient when <paramref name="training"/>.</summary>
-        public double Forward(ReadOnlySpan<int> indices, bool training, ulong noise)
-        {
-            source.Fill(Batch, indices);
-            Unrolled.Resize(Batch.Steps, Batch.BatchSize);
-            Batch.Inputs.CopyTo(Unrolled.Input);
-            if (source.Streams > 0 && indices[0] == 0)
-                Unrolled.InitialState.Clear();
-            Unrolled.Forward(training, Batch.Feedback, noise, Batch.Lengths);
-            if (source.Streams > 0)
-                Unrolled.CopyState(Batch.CarriedSteps, Unrolled.InitialState);
-            return trainer.Loss.Evaluate(Unrolled.Output, Batch, training ? Unrolled.OutputGradient : default);
-        }
     }
 
     /// <summary>The mean loss over a source in fixed order.</summary>
     sealed class Evaluation(Trainer trainer, ISequenceSource source)
     {
-        readonly Passes _passes = new(trainer, source, source.Streams > 0 ? source.Streams : Math.Min(source.Count, MaximumValidationBatch));
+        readonly TrainingPass _passes = TrainingPass.Of(trainer.Model, trainer.Loss, source, source.Streams > 0 ? source.Streams : Math.Min(source.Count, MaximumValidationBatch));
         int[] _indices = [];
 
         public double MeanLoss()
@@ -152,7 +132,7 @@ public sealed class Trainer
             for (var start = 0; start < _indices.Length; start += _passes.Batch.MaxBatch)
             {
                 var rows = Math.Min(_passes.Batch.MaxBatch, _indices.Length - start);
-                sum += rows * _passes.Forward(_indices.AsSpan(start, rows), training: false, noise: 0);
+                sum += rows * _passes.Forward(_indices.AsSpan(start, rows), training: false, noise: 0, teacherForcing: 1);
             }
 
             return sum / _indices.Length;
@@ -166,7 +146,7 @@ public sealed class Trainer
         readonly ISequenceSource _source;
         readonly MersenneTwister _random;
         readonly TrainingProgress _progress;
-        readonly Passes _passes;
+        readonly TrainingPass _passes;
         readonly Evaluation? _validation;
         readonly GradientClipper _clipper;
         int[] _order = [];
@@ -177,10 +157,10 @@ public sealed class Trainer
         {
             (_trainer, _source, _random, _progress) = (trainer, source, random, progress);
             var batchSize = trainer._options.StepsPerEpoch is null ? Math.Min(trainer._options.BatchSize, source.Count) : trainer._options.BatchSize;
-            _passes = new Passes(trainer, source, batchSize);
+            _passes = TrainingPass.Of(trainer.Model, trainer.Loss, source, batchSize);
             _validation = validation is null ? null : new Evaluation(trainer, validation);
             _clipper = new GradientClipper(trainer.Model);
-            trainer.Position = source.Streams > 0 ? new StreamPosition(source, _passes.Unrolled.InitialState) : null;
+            trainer.Position = source.Streams > 0 ? new StreamPosition(source, _passes.CarriedState) : null;
         }
 
         public void ToEnd(CancellationToken cancellation)
@@ -283,14 +263,15 @@ public sealed class Trainer
             var options = _trainer._options;
             var parameters = _trainer.Model.Parameters;
             var noise = ((ulong)_random.NextUInt32() << 32) | _random.NextUInt32();
-            var loss = _passes.Forward(indices, training: true, noise);
+            var time = options.ScheduleUnit == ScheduleUnit.Epoch ? _progress.Epoch - 1 : _progress.Step - 1;
+            var loss = _passes.Forward(indices, training: true, noise, options.TeacherForcing?.Invoke(time) ?? 1);
             parameters.ZeroGradients();
-            _passes.Unrolled.Backward();
+            _passes.Backward();
             var norm = _clipper.Clip(options.ClipNorm);
             if (!double.IsFinite(loss) || !double.IsFinite(norm))
                 throw new TrainingDivergedException(_progress.Epoch, _progress.Step, loss, norm, _lastNorm);
 
-            _rate = _trainer.Schedule.Rate(options.ScheduleUnit == ScheduleUnit.Epoch ? _progress.Epoch - 1 : _progress.Step - 1);
+            _rate = _trainer.Schedule.Rate(time);
             _trainer.Optimizer.Step(_rate);
             _lossSum += loss;
             _normSum += norm;

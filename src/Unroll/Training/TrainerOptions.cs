@@ -31,6 +31,13 @@ public sealed record TrainerOptions
     /// <summary>What <see cref="LearningRate"/> counts.</summary>
     public ScheduleUnit ScheduleUnit { get; init; }
 
+    /// <summary>
+    /// For encoder–decoders: the share of target steps, 0 to 1, at which the decoder reads the target's token rather than
+    /// its own, as a function of time counted as <see cref="ScheduleUnit"/> says, from 0. Null: always the target's.
+    /// Bengio, Vinyals, Jaitly and Shazeer, Scheduled sampling for sequence prediction (NIPS 2015).
+    /// </summary>
+    public Func<int, double>? TeacherForcing { get; init; }
+
     /// <summary>The largest gradient norm; longer gradients are scaled to it. Null: no clipping.</summary>
     public double? ClipNorm { get; init; }
 }

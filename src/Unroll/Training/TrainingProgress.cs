@@ -50,7 +50,7 @@ public sealed class TrainingProgress
     public Trainer Trainer { get; }
 
     /// <summary>What is trained.</summary>
-    public SequenceModel Model => Trainer.Model;
+    public TrainableModel Model => Trainer.Model;
 
     /// <summary>The epochs so far.</summary>
     public TrainingHistory History { get; }

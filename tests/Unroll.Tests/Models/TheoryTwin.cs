@@ -79,17 +79,23 @@ sealed class TheoryTwin
 
     public static double[] TensorOf(Parameter parameter, Func<int, CellParameters> cell, LinearParameters linear) => parameter.Role switch
     {
-        ParameterRole.WeightIh => cell(parameter.LayerIndex).WeightIh.Values,
-        ParameterRole.WeightHh => cell(parameter.LayerIndex).WeightHh.Values,
-        ParameterRole.BiasIh => cell(parameter.LayerIndex).BiasIh,
-        ParameterRole.BiasHh => cell(parameter.LayerIndex).BiasHh,
-        ParameterRole.WeightPeephole => cell(parameter.LayerIndex).WeightPeephole,
-        ParameterRole.GainIh => cell(parameter.LayerIndex).GainIh,
-        ParameterRole.GainHh => cell(parameter.LayerIndex).GainHh,
-        ParameterRole.GainCell => cell(parameter.LayerIndex).GainCell,
-        ParameterRole.BiasCell => cell(parameter.LayerIndex).BiasCell,
         ParameterRole.Weight => linear.Weight.Values,
-        _ => linear.Bias,
+        ParameterRole.Bias => linear.Bias,
+        _ => TensorOf(parameter.Role, cell(parameter.LayerIndex)),
+    };
+
+    /// <summary>The tensor of a cell by its role.</summary>
+    public static double[] TensorOf(ParameterRole role, CellParameters cell) => role switch
+    {
+        ParameterRole.WeightIh => cell.WeightIh.Values,
+        ParameterRole.WeightHh => cell.WeightHh.Values,
+        ParameterRole.BiasIh => cell.BiasIh,
+        ParameterRole.BiasHh => cell.BiasHh,
+        ParameterRole.GainIh => cell.GainIh,
+        ParameterRole.GainHh => cell.GainHh,
+        ParameterRole.GainCell => cell.GainCell,
+        ParameterRole.BiasCell => cell.BiasCell,
+        _ => cell.WeightPeephole,
     };
 
     public static Cell CellOf(RecurrentOptions options, int inputSize) => options switch

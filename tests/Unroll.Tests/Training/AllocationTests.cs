@@ -1,5 +1,6 @@
 using Unroll.Data;
 using Unroll.Layers;
+using Unroll.Models;
 using Unroll.Numerics;
 using Unroll.Training;
 
@@ -37,7 +38,35 @@ public class AllocationTests
         };
         // 30 steps · 21 rows · 2·40·41 multiply-adds or more: a pass is split over the threads.
         var options = TrainerTests.Options(epochs: 1, batchSize: 21) with { StepsPerEpoch = WarmUpSteps + (Windows * MeasuredSteps), ClipNorm = 0.1 };
-        var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), options);
+        AssertAllocatesNothing(new Trainer(model, new Adam(model), new MeanSquaredError(), options), source, engine);
+    }
+
+    [Theory]
+    [InlineData("none", 1)]
+    [InlineData("none", 2)]
+    [InlineData("additive", 1)]
+    [InlineData("additive", 2)]
+    [InlineData("multiplicative", 2)]
+    public void EncoderDecoderStep_AllocatesNothing_OnAnyThread(string attention, int threads)
+    {
+        using var engine = new Engine(threads);
+        var options = new EncoderDecoderOptions(
+            1, [new EmbeddingOptions(9, 20), new BidirectionalOptions(new LstmOptions(24))], [new OneHotOptions(9), new DropoutOptions(0.1), new LstmOptions(40)], 8, 8)
+        {
+            Attention = attention switch { "additive" => new AdditiveAttentionOptions(16), "multiplicative" => new MultiplicativeAttentionOptions(), _ => null },
+        };
+        var model = new EncoderDecoder(options, engine);
+        Initialization.PyTorch.Apply(model, new MersenneTwister(3));
+        var training = TrainerTests.Options(epochs: 1, batchSize: 21) with
+        {
+            StepsPerEpoch = WarmUpSteps + (Windows * MeasuredSteps), ClipNorm = 0.1, TeacherForcing = _ => 0.7,
+        };
+        AssertAllocatesNothing(new Trainer(model, new Adam(model), new SoftmaxCrossEntropy(), training), EncoderDecoderTrainingTests.Reversals(60, 12), engine);
+    }
+
+    static void AssertAllocatesNothing(Trainer trainer, ISequenceSource source, Engine engine)
+    {
+        var threads = engine.Threads;
         AllocationProbe[] probes = [.. Enumerable.Range(0, Windows + 1).Select(_ => new AllocationProbe(threads))];
         trainer.Train(
             source,
