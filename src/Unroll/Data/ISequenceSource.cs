@@ -15,6 +15,14 @@ public interface ISequenceSource
     /// <summary>O, the features of a target step.</summary>
     int TargetSize { get; }
 
+    /// <summary>
+    /// 0 where examples have nothing to do with each other. Otherwise they are the windows of this many sequences side by
+    /// side: example i + Streams goes on where example i ended, or after its first
+    /// <see cref="SequenceBatch.CarriedSteps"/> steps. The trainer then takes Streams examples at a time in their order,
+    /// and each begins in the state that the one before it has reached there; the first begin in a state of 0.
+    /// </summary>
+    int Streams => 0;
+
     /// <summary>Sizes <paramref name="batch"/> and fills its rows with the examples <paramref name="indices"/>.</summary>
     void Fill(SequenceBatch batch, ReadOnlySpan<int> indices);
 }

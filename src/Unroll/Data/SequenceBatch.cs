@@ -12,6 +12,7 @@ public sealed class SequenceBatch
     readonly float[] _weights;
     readonly byte[] _feedback;
     readonly int[] _lengths;
+    int _carriedSteps;
     bool _hasWeights;
     bool _hasFeedback;
     bool _hasLengths;
@@ -89,6 +90,18 @@ public sealed class SequenceBatch
     /// <summary>The valid steps of each row [B], 0 to T; empty when all steps are valid.</summary>
     public Span<int> Lengths => _hasLengths ? _lengths.AsSpan(0, BatchSize) : default;
 
+    /// <summary>
+    /// Of windows of streams, the steps after which the windows of the next batch begin, 0 to T: T, unless they overlap.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value is below 0 or above T.</exception>
+    public int CarriedSteps
+    {
+        get => _carriedSteps;
+        set => _carriedSteps = value >= 0 && value <= Steps
+            ? value
+            : throw new ArgumentOutOfRangeException(nameof(value), value, $"Expected 0 to {Steps}, the steps of this batch.");
+    }
+
     /// <summary>[T, B]: not 0 where the input is the model's own output of the step before; empty for an open loop.</summary>
     public Span<byte> Feedback => _hasFeedback ? _feedback.AsSpan(0, Steps * BatchSize) : default;
 
@@ -99,7 +112,7 @@ public sealed class SequenceBatch
         CheckSize(steps, MaxSteps, nameof(steps));
         CheckSize(batchSize, MaxBatch, nameof(batchSize));
         CheckSize(targetSteps, MaxSteps, nameof(targetSteps));
-        (Steps, BatchSize, TargetSteps) = (steps, batchSize, targetSteps);
+        (Steps, BatchSize, TargetSteps, _carriedSteps) = (steps, batchSize, targetSteps, steps);
         (_hasWeights, _hasFeedback, _hasLengths) = (weights, feedback, lengths);
     }
 

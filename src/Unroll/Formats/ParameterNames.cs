@@ -9,7 +9,8 @@ namespace Unroll.Formats;
 /// </summary>
 /// <remarks>
 /// Those are the keys of the state dictionary of a module with <c>self.lstm = nn.LSTM(…)</c> and
-/// <c>self.linear = nn.Linear(…)</c>. Peepholes, which PyTorch has not, are <c>lstm.weight_peephole_l0</c>.
+/// <c>self.linear = nn.Linear(…)</c>. What PyTorch has not is named alike: <c>lstm.weight_peephole_l0</c>,
+/// <c>layer_norm_lstm.gain_ih_l0</c>.
 /// </remarks>
 static class ParameterNames
 {
@@ -28,6 +29,7 @@ static class ParameterNames
         {
             RnnOptions => "rnn",
             LstmOptions => "lstm",
+            LayerNormLstmOptions => "layer_norm_lstm",
             GruOptions => "gru",
             _ => number == 0 ? "linear" : $"linear{number}",
         };
@@ -38,6 +40,10 @@ static class ParameterNames
             ParameterRole.BiasIh => $"{module}.bias_ih_l{number}{reverse}",
             ParameterRole.BiasHh => $"{module}.bias_hh_l{number}{reverse}",
             ParameterRole.WeightPeephole => $"{module}.weight_peephole_l{number}{reverse}",
+            ParameterRole.GainIh => $"{module}.gain_ih_l{number}{reverse}",
+            ParameterRole.GainHh => $"{module}.gain_hh_l{number}{reverse}",
+            ParameterRole.GainCell => $"{module}.gain_cell_l{number}{reverse}",
+            ParameterRole.BiasCell => $"{module}.bias_cell_l{number}{reverse}",
             ParameterRole.Weight => $"{module}.weight",
             _ => $"{module}.bias",
         };

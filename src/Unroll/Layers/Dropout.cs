@@ -5,25 +5,22 @@ namespace Unroll.Layers;
 /// <summary>Dropout between layers.</summary>
 sealed class Dropout(DropoutOptions options, int inputSize) : Layer(options, inputSize, inputSize)
 {
-    public double Rate => ((DropoutOptions)Options).Rate;
+    public double Rate => options.Rate;
+
+    public bool PerSequence => options.PerSequence;
 
     public override UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch) =>
         new UnrolledDropout(this, context, maxSteps, maxBatch);
 }
 
-/// <summary>
-/// y = x⊙m/(1 − rate) while training. The mask is a function of the pass's noise and the element's place, so it is the
-/// same for every split over threads and needs no storage of its own order.
-/// </summary>
+/// <summary>y = x⊙m while training, m being a <see cref="DropoutMask"/> [T, B, F], or [B, F] for all steps.</summary>
 sealed unsafe class UnrolledDropout : UnrolledLayer
 {
     readonly Dropout _layer;
     readonly UnrollContext _context;
     readonly Arena.Region _y, _dY;
-    readonly ulong _threshold;
-    readonly float _scale;
+    DropoutMask _mask;
     bool _training;
-    ulong _noise;
 
     public UnrolledDropout(Dropout layer, UnrollContext context, int maxSteps, int maxBatch)
         : base(layer)
@@ -33,8 +30,6 @@ sealed unsafe class UnrolledDropout : UnrolledLayer
         var length = (long)maxSteps * maxBatch * layer.OutputSize;
         _y = context.Arena.Reserve(length);
         _dY = context.Arena.Reserve(length);
-        _threshold = (ulong)(layer.Rate * (1UL << 32));
-        _scale = (float)(1 / (1 - layer.Rate));
     }
 
     public override float* Output => _context.Arena.Pointer(_y);
@@ -44,7 +39,7 @@ sealed unsafe class UnrolledDropout : UnrolledLayer
     public override void PrepareForward(bool training, ulong noise)
     {
         _training = training && _layer.Rate > 0;
-        _noise = noise;
+        _mask = new DropoutMask(_layer.Rate, noise);
     }
 
     public override void Forward(int t0, int t1, int b0, int b1) => Apply(Input, Output, t0, t1, b0, b1);
@@ -61,23 +56,9 @@ sealed unsafe class UnrolledDropout : UnrolledLayer
         for (var t = t0; t < t1; t++)
         {
             var start = (((long)t * Batch) + b0) * width;
-            var end = (((long)t * Batch) + b1) * width;
-            for (var at = start; at < end; at++)
-            {
-                if (!_training)
-                    destination[at] = source[at];
-                else
-                    destination[at] = Random32(_noise, (ulong)at) < _threshold ? 0f : source[at] * _scale;
-            }
+            var place = _layer.PerSequence ? (long)b0 * width : start;
+            for (var k = 0L; k < (long)(b1 - b0) * width; k++)
+                destination[start + k] = _training ? _mask.Apply(source[start + k], place + k) : source[start + k];
         }
-    }
-
-    /// <summary>32 random bits of a counter: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).</summary>
-    static ulong Random32(ulong seed, ulong counter)
-    {
-        var z = seed + (counter + 1) * 0x9E3779B97F4A7C15UL;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9UL;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBUL;
-        return (z ^ (z >> 31)) >> 32;
     }
 }

@@ -6,6 +6,7 @@ namespace Unroll.Layers;
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(RnnOptions), "rnn")]
 [JsonDerivedType(typeof(LstmOptions), "lstm")]
+[JsonDerivedType(typeof(LayerNormLstmOptions), "layerNormLstm")]
 [JsonDerivedType(typeof(GruOptions), "gru")]
 [JsonDerivedType(typeof(LinearOptions), "linear")]
 [JsonDerivedType(typeof(DropoutOptions), "dropout")]
@@ -172,7 +173,13 @@ public sealed record LinearOptions : LayerOptions
 /// Dropout: while training, each value is zeroed with probability <see cref="Rate"/> and the rest divided by 1 − Rate;
 /// otherwise nothing happens.
 /// </summary>
-/// <remarks>Srivastava et al., JMLR 15 (2014); between recurrent layers: Zaremba et al., arXiv:1409.2329.</remarks>
+/// <remarks>
+/// <code>
+/// y = m⊙x,   m = 0 with probability Rate, else 1 / (1 − Rate)
+/// </code>
+/// Srivastava et al., JMLR 15 (2014); between recurrent layers: Zaremba et al., arXiv:1409.2329; one mask per sequence:
+/// Gal and Ghahramani, NIPS 2016.
+/// </remarks>
 public sealed record DropoutOptions : LayerOptions
 {
     /// <summary>Describes the layer.</summary>
@@ -184,6 +191,9 @@ public sealed record DropoutOptions : LayerOptions
 
     /// <summary>The probability of a zero.</summary>
     public double Rate { get; }
+
+    /// <summary>Whether a sequence has one mask for all its steps (variational dropout), instead of one for each.</summary>
+    public bool PerSequence { get; init; }
 
     internal override Layer Build(int inputSize, ParameterBuilder parameters) => new Dropout(this, inputSize);
 }

@@ -25,6 +25,18 @@ public enum ParameterRole
 
     /// <summary>Bias of a linear layer [O].</summary>
     Bias,
+
+    /// <summary>Gain of the normalised input product [G·H].</summary>
+    GainIh,
+
+    /// <summary>Gain of the normalised hidden product [G·H].</summary>
+    GainHh,
+
+    /// <summary>Gain of the normalised cell [H].</summary>
+    GainCell,
+
+    /// <summary>Bias of the normalised cell [H].</summary>
+    BiasCell,
 }
 
 /// <summary>One named tensor: a view into the model's buffer of parameters.</summary>

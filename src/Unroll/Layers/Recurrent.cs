@@ -11,55 +11,6 @@ abstract class RecurrentLayer(RecurrentOptions options, int inputSize)
     public override IReadOnlyList<RecurrentLayer> Recurrences => [this];
 }
 
-/// <summary>A recurrent layer unrolled: where its states and their gradients lie.</summary>
-abstract unsafe class UnrolledRecurrent(Layer layer, Keep keep) : UnrolledLayer(layer)
-{
-    /// <summary>h [B, H] after step <paramref name="t"/>; that of step −1 is the initial state.</summary>
-    public abstract float* HiddenAt(int t);
-
-    /// <summary>c [B, H] after step <paramref name="t"/>; null without a cell state.</summary>
-    public abstract float* CellAt(int t);
-
-    /// <summary>Before backward ∂loss/∂hT, after it ∂loss/∂h0 [B, H].</summary>
-    public abstract float* CarriedHidden { get; }
-
-    public abstract float* CarriedCell { get; }
-
-    /// <summary>Whether h0 is all 0, so that the first step needs no recurrent product.</summary>
-    public bool StartsAtZero { get; set; }
-
-    /// <summary>Whether ∂loss/∂h0 is wanted.</summary>
-    public bool WantsInitialGradient { get; set; }
-
-    public override IReadOnlyList<UnrolledRecurrent> Recurrences => _self ??= [this];
-
-    UnrolledRecurrent[]? _self;
-
-    /// <summary>h [H] of row <paramref name="b"/> after its last valid step.</summary>
-    public abstract float* FinalHidden(int b);
-
-    /// <summary>c [H] of row <paramref name="b"/> after its last valid step; null without a cell state.</summary>
-    public abstract float* FinalCell(int b);
-
-    /// <summary>Where only the last output is kept it is the state; an empty row has no output, so 0, once its state has been taken.</summary>
-    public abstract void ClearLastOutputOfEmptyRows();
-
-    /// <summary>Copies the states of all rows after their last valid steps.</summary>
-    public void CopyFinalState(Span<float> hidden, Span<float> cell)
-    {
-        var h = Layer.OutputSize;
-        for (var b = 0; b < Batch; b++)
-        {
-            new ReadOnlySpan<float>(FinalHidden(b), h).CopyTo(hidden[(b * h)..]);
-            if (FinalCell(b) != null)
-                new ReadOnlySpan<float>(FinalCell(b), h).CopyTo(cell[(b * h)..]);
-        }
-    }
-
-    /// <summary>Whether the output gradient is that of each row's last valid step alone, [1, B, H].</summary>
-    public bool GradientAtLastStepOnly { get; } = keep == Keep.EverythingForLastStep;
-}
-
 /// <summary>The parameters of a recurrent layer: W_ih [G·H, I], W_hh [G·H, H], b_ih, b_hh [G·H], p [P·H].</summary>
 sealed class Recurrent<TCell> : RecurrentLayer
     where TCell : struct, ICell
@@ -98,9 +49,9 @@ sealed class Recurrent<TCell> : RecurrentLayer
         new UnrolledRecurrent<TCell>(this, context, (RecurrentWeights<TCell>)weights!, keep, maxSteps, maxBatch);
 }
 
-/// <summary>The time loop: products and cell steps over T steps, forward and back.</summary>
+/// <summary>The steps of a cell, forward and back: products and the cell's own step.</summary>
 /// <remarks>
-/// Forward goes through time with a block of rows: for a few units at a time, the product [x | h]·[W_ih | W_hh]ᵀ of all
+/// Forward, a block of rows goes through time: for a few units at a time, the product [x | h]·[W_ih | W_hh]ᵀ of all
 /// their gates, then the cell's step on it. Backward leaves the gates' gradients in the gates' place; the weight
 /// gradients are then products over all T·B rows.
 /// </remarks>
@@ -123,25 +74,18 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     readonly int _h, _width;
 
     readonly RecurrentWeights<TCell> _weights;
-    readonly Keep _keep;
-    readonly Arena.Region _preActivations, _dY, _dH, _dC, _dSaved, _zeros;
-    readonly StepBuffer _hidden;
-    readonly StepBuffer? _cellState, _gates, _saved;
+    readonly Arena.Region _preActivations, _dSaved;
+    readonly StepBuffer? _gates, _saved;
     PackedMatrix? _weightIhBack;
     readonly PackedMatrix[] _weightHhBack = [];
 
-    // Of each row the first step with a gradient, and the first of all rows: before, it has vanished.
-    readonly int[] _firstSteps = [];
-    int _firstStep;
-
     public UnrolledRecurrent(
         Recurrent<TCell> layer, UnrollContext context, RecurrentWeights<TCell> weights, Keep keep, int maxSteps, int maxBatch)
-        : base(layer, keep)
+        : base(layer, context, keep, maxSteps, maxBatch)
     {
         _layer = layer;
         _context = context;
         _weights = weights;
-        _keep = keep;
         _cell = layer.Cell;
         _h = layer.OutputSize;
         _width = _cell.GateCount * _h;
@@ -149,28 +93,17 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var arena = context.Arena;
         var phases = _cell.Phases.Length;
         _preActivations = arena.Reserve((long)maxBatch * PreActivationRow);
-        if (keep is not (Keep.Everything or Keep.EverythingForLastStep))
+        if (!ForBackward)
         {
-            _hidden = keep == Keep.Outputs
-                ? StepBuffer.InRegion(arena, context.ReserveOutput((maxSteps + 1L) * maxBatch * _h), maxSteps, _h)
-                : StepBuffer.InTurn(arena, 2, maxBatch, _h);
-            _cellState = _cell.HasCellState ? StepBuffer.InTurn(arena, 1, maxBatch, _h) : null;
             _gates = phases > 1 ? StepBuffer.InTurn(arena, 1, maxBatch, _width) : null;
             _saved = phases > 1 ? StepBuffer.InTurn(arena, 1, maxBatch, _h) : null;
             return;
         }
 
-        _hidden = StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
-        _cellState = _cell.HasCellState ? StepBuffer.ForStates(arena, maxSteps, maxBatch, _h) : null;
         _gates = StepBuffer.ForSteps(arena, maxSteps, maxBatch, _width);
         _saved = _cell.HasSaved ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h) : null;
-        _dY = arena.Reserve((GradientAtLastStepOnly ? 1L : maxSteps) * maxBatch * _h);
-        _dH = arena.Reserve((long)maxBatch * _h);
-        _dC = arena.Reserve(_cell.HasCellState ? (long)maxBatch * _h : 0);
         _dSaved = arena.Reserve((long)maxBatch * _h);
-        _zeros = arena.Reserve((long)maxBatch * _h);
         context.ReserveTallScratch(layer.InputSize + _h + 2);
-        _firstSteps = new int[maxBatch];
 
         var products = _cell.Products;
         _weightHhBack = new PackedMatrix[products.Length];
@@ -178,55 +111,26 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             _weightHhBack[p] = new PackedMatrix(products[p].GateCount * _h, _h);
     }
 
-    float* At(Arena.Region region) => _context.Arena.Pointer(region);
-
-    float* CellState(int t, int b) => _cellState is null ? null : _cellState.At(t, b);
-
     float* Gates(int t, int b) => _gates is null ? null : _gates.At(t, b);
 
     float* Saved(int t, int b) => _saved is null ? null : _saved.At(t, b);
 
-    public override int OutputSteps => _keep == Keep.LastOutput ? 1 : Steps;
+    protected override int ForwardRows => RowBlock;
 
-    public override float* Output => _hidden.At(_keep == Keep.LastOutput ? Steps - 1 : 0, 0);
-
-    public override float* OutputGradient => At(_dY);
-
-    public override float* FinalHidden(int b) => _hidden.At((_keep is Keep.LastOutput or Keep.TwoSteps ? Steps : LengthOf(b)) - 1, b);
-
-    public override float* FinalCell(int b) => CellState(LengthOf(b) - 1, b);
-
-    public override void ClearLastOutputOfEmptyRows()
-    {
-        for (var b = 0; _keep == Keep.LastOutput && Lengths is not null && b < Batch; b++)
-        {
-            if (Lengths[b] == 0)
-                new Span<float>(FinalHidden(b), _h).Clear();
-        }
-    }
-
-    public override float* HiddenAt(int t) => _hidden.At(t, 0);
-
-    public override float* CellAt(int t) => CellState(t, 0);
-
-    public override float* CarriedHidden => At(_dH);
-
-    public override float* CarriedCell => _cell.HasCellState ? At(_dC) : null;
+    protected override int BackwardRows => Math.Clamp(BackwardBlockFloats / _width, 66, RowBlock);
 
     public override long FlopsPerStep => 2L * _width * (_h + Layer.InputSize);
 
     public override void Resize(int steps, int batch, float* input)
     {
         base.Resize(steps, batch, input);
-        _hidden.Resize(batch);
-        _cellState?.Resize(batch);
         _gates?.Resize(batch);
         _saved?.Resize(batch);
     }
 
     public override void PrepareBackward()
     {
-        Array.Clear(_firstSteps);
+        base.PrepareBackward();
         var kernel = _context.Engine.Kernel;
         // Made when first asked for: the lowest layer's inputs seldom need a gradient.
         if (InputGradient != null)
@@ -236,16 +140,16 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             _weightHhBack[p].Pack(kernel, Value(_layer.WeightHh) + RowOf(products[p]) * _h, transposed: false);
     }
 
-    public override void Forward(int t0, int t1, int b0, int b1)
+    protected override void ForwardStep(int t, int b, int rows)
     {
-        var pass = new ForwardPass { Owner = this, T0 = t0, T1 = t1, B0 = b0, B1 = b1 };
-        _context.Engine.Run(ref pass);
+        var step = new ForwardAction { Owner = this, T = t, B = b, Rows = rows };
+        _context.Engine.Run(ref step);
     }
 
-    public override void Backward(int t0, int t1, int b0, int b1)
+    protected override void BackwardStep(int t, int b, int rows)
     {
-        var pass = new BackwardPass { Owner = this, T0 = t0, T1 = t1, B0 = b0, B1 = b1 };
-        _context.Engine.Run(ref pass);
+        var step = new BackwardAction { Owner = this, T = t, B = b, Rows = rows };
+        _context.Engine.Run(ref step);
     }
 
     public override void AccumulateGradients(int worker, int workers)
@@ -254,65 +158,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         _context.Engine.Run(ref pass);
     }
 
-    float* Value(Parameter parameter) => _context.Parameters.ValuePointer(parameter);
-
-    float* Gradient(Parameter parameter) => _context.Parameters.GradientPointer(parameter);
-
     nint RowOf(RecurrentProduct product) => (nint)product.FirstGate * _h;
-
-    /// <summary>Equal blocks of at most <paramref name="most"/> rows, in whole register tiles.</summary>
-    static int BlockOf(int rows, int most)
-    {
-        const int Tile = 6;
-        var blocks = (rows + most - 1) / most;
-        return (((rows + blocks - 1) / blocks) + Tile - 1) / Tile * Tile;
-    }
-
-    void Forward<S, V>(int t0, int t1, int b0, int b1)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-        var block = BlockOf(b1 - b0, RowBlock);
-        for (var b = b0; b < b1; b += block)
-        {
-            var end = Math.Min(b + block, b1);
-            for (var t = t0; t < t1; t++)
-            {
-                for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
-                    ForwardStep<S, V>(t, row, rows);
-                for (var row = b; Lengths is not null && row < end; row++)
-                {
-                    if (t >= Lengths[row])
-                        PadForward(t, row);
-                }
-            }
-        }
-    }
-
-    /// <summary>The next rows in [<paramref name="row"/>, end) that lie side by side and are valid at step t; 0 if there are none.</summary>
-    int ValidRows(int t, ref int row, int end)
-    {
-        if (Lengths is not { } lengths)
-            return end - row;
-        while (row < end && t >= lengths[row])
-            row++;
-        var rows = 0;
-        while (row + rows < end && t < lengths[row + rows])
-            rows++;
-        return rows;
-    }
-
-    /// <summary>A padded step: its output is 0; where states take turns, the state is carried on.</summary>
-    void PadForward(int t, int b)
-    {
-        var h = new Span<float>(_hidden.At(t, b), _h);
-        if (_keep == Keep.LastOutput)
-            new ReadOnlySpan<float>(_hidden.At(t - 1, b), _h).CopyTo(h);
-        else
-            h.Clear();
-        if (_keep is Keep.Everything or Keep.EverythingForLastStep && _cellState is not null)
-            new Span<float>(CellState(t, b), _h).Clear();
-    }
 
     void ForwardStep<S, V>(int t, int b, int rows)
         where S : struct, ISimd<V>
@@ -325,7 +171,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         {
             var weights = _weights.Of(p);
             var panels = weights.Panels;
-            var operand = phases[p].Operand == ProductOperand.PreviousHidden ? _hidden.At(t - 1, b) : Saved(t, b);
+            var operand = phases[p].Operand == ProductOperand.PreviousHidden ? Hidden(t - 1, b) : Saved(t, b);
             for (var panel = 0; panel < panels.Count; panel++)
             {
                 var unit = panel * panels.UnitsPerPanel;
@@ -380,89 +226,11 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
     }
 
-    void Backward<S, V>(int t0, int t1, int b0, int b1)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-        var block = BlockOf(b1 - b0, Math.Clamp(BackwardBlockFloats / _width, 66, RowBlock));
-        for (var b = b0; b < b1; b += block)
-        {
-            var end = Math.Min(b + block, b1);
-            if (GradientAtLastStepOnly)
-                TakeLastGradient(b, end);
-            for (var t = t1 - 1; t >= t0; t--)
-            {
-                for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
-                    BackwardStep<S, V>(t, row, rows);
-                for (var row = b; Lengths is not null && row < end; row++)
-                {
-                    if (t >= Lengths[row])
-                        PadBackward(t, row);
-                }
-
-                if (GradientAtLastStepOnly && t > t0 && HasVanished(b, end - b))
-                {
-                    LeaveOut(t0, t, b, end - b);
-                    break;
-                }
-            }
-        }
-    }
-
-    /// <summary>dh += dY: a row's gradient stays at its last valid step until the pass comes there.</summary>
-    void TakeLastGradient(int b0, int b1)
-    {
-        for (var b = b0; b < b1; b++)
-        {
-            float* dH = At(_dH) + ((nint)b * _h), dY = At(_dY) + ((nint)b * _h);
-            for (var j = 0; j < _h && LengthOf(b) > 0; j++)
-                dH[j] += dY[j];
-        }
-    }
-
-    /// <summary>A padded step: no gradient comes from it, and what is carried passes by.</summary>
-    void PadBackward(int t, int b)
-    {
-        ClearGradient(t, b);
-        if (InputGradient != null)
-            new Span<float>(InputGradient + RowOffset(t, b, Layer.InputSize), Layer.InputSize).Clear();
-    }
-
-    void ClearGradient(int t, int b)
+    protected override void ClearGradient(int t, int b)
     {
         new Span<float>(Gates(t, b), _width).Clear();
         if (_saved is not null)
             new Span<float>(Saved(t, b), _h).Clear();
-    }
-
-    /// <summary>Whether nothing is left to carry to the step before.</summary>
-    bool HasVanished(int b, int rows)
-    {
-        var (start, length) = ((nint)b * _h, rows * _h);
-        return !new ReadOnlySpan<float>(At(_dH) + start, length).ContainsAnyExcept(0f)
-            && (!_cell.HasCellState || !new ReadOnlySpan<float>(At(_dC) + start, length).ContainsAnyExcept(0f));
-    }
-
-    /// <summary>Notes that the gradients of steps [t0, t1) are 0, which is the sum they would have come to.</summary>
-    void LeaveOut(int t0, int t1, int b, int rows)
-    {
-        _firstSteps.AsSpan(b, rows).Fill(t1);
-        for (var t = t0; t < t1 && InputGradient != null; t++)
-            new Span<float>(InputGradient + RowOffset(t, b, Layer.InputSize), rows * Layer.InputSize).Clear();
-    }
-
-    public override void PrepareGradients()
-    {
-        // The weight gradients begin at the earliest step that any row has come back to.
-        var firstSteps = _firstSteps.AsSpan(0, Batch);
-        _firstStep = firstSteps[0];
-        foreach (var step in firstSteps)
-            _firstStep = Math.Min(_firstStep, step);
-        for (var b = 0; b < Batch; b++)
-        {
-            for (var t = _firstStep; t < firstSteps[b]; t++)
-                ClearGradient(t, b);
-        }
     }
 
     void BackwardStep<S, V>(int t, int b, int rows)
@@ -522,7 +290,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             var row = RowOf(product);
             columns[0] = new TallColumns
             {
-                Source = product.Operand == ProductOperand.PreviousHidden ? _hidden.At(_firstStep - 1, 0) : Saved(_firstStep, 0),
+                Source = product.Operand == ProductOperand.PreviousHidden ? Hidden(FirstStep - 1, 0) : Saved(FirstStep, 0),
                 SourceRow = _h,
                 Width = _h,
                 Destination = Gradient(_layer.WeightHh) + (row * _h),
@@ -531,7 +299,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             columns[1] = new TallColumns { Source = one, Width = 1, Destination = Gradient(_layer.BiasHh) + row, DestinationRow = 1 };
             columns[2] = new TallColumns
             {
-                Source = Input + RowOffset(_firstStep, 0, Layer.InputSize),
+                Source = Input + RowOffset(FirstStep, 0, Layer.InputSize),
                 SourceRow = Layer.InputSize,
                 Width = Layer.InputSize,
                 Destination = Gradient(_layer.WeightIh) + (row * Layer.InputSize),
@@ -539,7 +307,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             };
             columns[3] = new TallColumns { Source = one, Width = 1, Destination = Gradient(_layer.BiasIh) + row, DestinationRow = 1 };
 
-            var gates = new GradientRows { Pointer = Gates(_firstStep, 0) + row, Stride = _width };
+            var gates = new GradientRows { Pointer = Gates(FirstStep, 0) + row, Stride = _width };
             var range = TallProduct.Share(product.GateCount * _h, worker, workers);
             if (product.Gradient == ProductGradient.Gates)
             {
@@ -547,7 +315,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             }
             else
             {
-                var saved = new GradientRows { Pointer = Saved(_firstStep, 0), Stride = _h };
+                var saved = new GradientRows { Pointer = Saved(FirstStep, 0), Stride = _h };
                 Accumulate<S, V>(saved, range, columns[..2], worker, recurrent: true);
                 Accumulate<S, V>(gates, range, columns[2..], worker, recurrent: false);
             }
@@ -566,8 +334,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where V : struct
     {
         var scratch = _context.TallScratch(worker);
-        var count = (Steps - _firstStep) * Batch;
-        if (recurrent && StartsAtZero && _firstStep == 0)
+        var count = (Steps - FirstStep) * Batch;
+        if (recurrent && StartsAtZero && FirstStep == 0)
         {
             TallProduct.Accumulate<S, V>(Batch, gradient.Pointer, gradient.Stride, range.Start, range.End, columns[1..], scratch);
             foreach (ref var group in columns)
@@ -586,7 +354,6 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     CellStep Step(int t, int b, int rows, int unit, int units)
     {
-        var state = ((nint)b * _h) + unit;
         float* gates = Gates(t, b), saved = Saved(t, b), peephole = _weights.Peephole;
         return new()
         {
@@ -596,35 +363,33 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             PreActivations = At(_preActivations) + ((nint)b * PreActivationRow),
             PreActivationRow = PreActivationRow,
             Gates = gates == null ? null : gates + unit,
-            HPrev = _hidden.At(t - 1, b) + unit,
-            H1 = _hidden.At(t, b) + unit,
+            HPrev = Hidden(t - 1, b) + unit,
+            H1 = Hidden(t, b) + unit,
             CPrev = CellState(t - 1, b) + unit,
             C1 = CellState(t, b) + unit,
             Saved = saved == null ? null : saved + unit,
             Peephole = peephole + unit,
-            DY = GradientAtLastStepOnly ? At(_zeros) + state : At(_dY) + RowOffset(t, b, _h) + unit,
-            DH = At(_dH) + state,
-            DC = At(_dC) + state,
-            DSaved = At(_dSaved) + state,
+            DY = DY(t, b) + unit,
+            DH = DH(b) + unit,
+            DC = DC(b) + unit,
+            DSaved = At(_dSaved) + ((nint)b * _h) + unit,
         };
     }
-
-    nint RowOffset(int t, int b, int width) => ((nint)t * Batch + b) * width;
 
     /// <summary>dp[j] += Σ over t and b of dGate[t, b, j]·c[t, b, j], in rising order of t·B + b.</summary>
     void PeepholeGradient<S, V>(float* dPeephole)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var rows = (nint)(Steps - _firstStep) * Batch;
+        var rows = (nint)(Steps - FirstStep) * Batch;
         for (var block = 0; block < _cell.PeepholeCount; block++)
         {
             var (gate, current) = _cell.Peephole(block);
             for (var j = 0; j < _h; j += S.Count)
             {
                 var n = _h - j;
-                var dGate = Gates(_firstStep, 0) + (nint)gate * _h + j;
-                var c = CellState(current ? _firstStep : _firstStep - 1, 0) + j;
+                var dGate = Gates(FirstStep, 0) + (nint)gate * _h + j;
+                var c = CellState(current ? FirstStep : FirstStep - 1, 0) + j;
                 var sum = Lanes<S, V>.Load(dPeephole + (block * _h) + j, n);
                 for (nint row = 0; row < rows; row++)
                 {
@@ -644,24 +409,24 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         public int Stride;
     }
 
-    struct ForwardPass : IKernelAction
+    struct ForwardAction : IKernelAction
     {
         public UnrolledRecurrent<TCell> Owner;
-        public int T0, T1, B0, B1;
+        public int T, B, Rows;
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct => Owner.Forward<S, V>(T0, T1, B0, B1);
+            where V : struct => Owner.ForwardStep<S, V>(T, B, Rows);
     }
 
-    struct BackwardPass : IKernelAction
+    struct BackwardAction : IKernelAction
     {
         public UnrolledRecurrent<TCell> Owner;
-        public int T0, T1, B0, B1;
+        public int T, B, Rows;
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct => Owner.Backward<S, V>(T0, T1, B0, B1);
+            where V : struct => Owner.BackwardStep<S, V>(T, B, Rows);
     }
 
     struct GradientPass : IKernelAction

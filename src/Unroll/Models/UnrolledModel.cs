@@ -218,8 +218,14 @@ public sealed unsafe class UnrolledModel
         ArgumentNullException.ThrowIfNull(destination);
         if (destination.BatchSize < BatchSize)
             throw new ArgumentException($"Expected a state of at least {BatchSize} rows, got {destination.BatchSize}.", nameof(destination));
+        CopyState(Steps, destination);
+    }
+
+    /// <summary>Copies the state after the first <paramref name="steps"/> steps of the last forward pass.</summary>
+    internal void CopyState(int steps, ModelState destination)
+    {
         for (var index = 0; index < _recurrent.Length; index++)
-            _recurrent[index].CopyFinalState(destination.Hidden(index), destination.Cell(index));
+            _recurrent[index].CopyState(steps, destination.Hidden(index), destination.Cell(index));
         GC.KeepAlive(this);
     }
 

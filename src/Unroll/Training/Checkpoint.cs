@@ -6,7 +6,7 @@ namespace Unroll.Training;
 
 /// <summary>
 /// A training run between two epochs, in one file: the model, the optimizer's memory, the generator, the schedule, the
-/// callbacks and the history. A run resumed from it ends with the same bits as one that never stopped.
+/// place and state of streams, the callbacks and the history. A run resumed from it ends with the same bits as one that never stopped.
 /// </summary>
 /// <remarks>The file is a model file with more tensors, so <see cref="ModelFile.Load"/> opens it too.</remarks>
 static class Checkpoint
@@ -31,6 +31,7 @@ static class Checkpoint
         {
             epoch.Epoch, epoch.TrainingLoss, epoch.ValidationLoss, epoch.LearningRate, epoch.GradientNorm, epoch.Seconds,
         })]);
+        trainer.Position?.Save(writer);
         foreach (var callback in trainer.Callbacks)
             callback.Save(writer);
         SafetensorsFile.Write(path, writer.Tensors, writer.Metadata);
@@ -55,6 +56,7 @@ static class Checkpoint
         var scalars = reader.Numbers("optimizer", optimizer.Scalars.Length);
         var schedule = reader.Numbers("schedule", trainer.Schedule.State.Length);
         var history = reader.Numbers("history", (int)position[0] * NumbersPerEpoch);
+        var takePosition = trainer.Position?.Read(reader);
         MersenneTwisterState generator;
         try
         {
@@ -74,6 +76,7 @@ static class Checkpoint
         for (var index = 0; index < memories.Length; index++)
             memories[index].CopyTo(optimizer.MemoryAt(index));
         (progress.Epoch, progress.Step) = ((int)position[0], (int)position[1]);
+        takePosition?.Invoke();
         optimizer.Scalars = scalars;
         trainer.Schedule.State = schedule;
         trainer.Random!.SetState(generator);
@@ -102,6 +105,8 @@ sealed class CheckpointWriter(List<SafetensorsTensor> tensors, Dictionary<string
 sealed class CheckpointReader(SafetensorsFile file)
 {
     public static string NumbersKey(string name) => $"unroll.checkpoint.numbers.{name}";
+
+    public ModelFileException Misfit(string problem) => new(file.FilePath, problem);
 
     /// <exception cref="ModelFileException">There is no such tensor, or not of this length.</exception>
     public ReadOnlyMemory<float> Floats(string name, int length) => file.Get(ModelFile.CheckpointPrefix + name, [length]).Data;

@@ -25,7 +25,7 @@ public enum WeightInitializer
     Zero,
 }
 
-/// <summary>How a model's parameters start. Matrices of several gates are filled gate by gate.</summary>
+/// <summary>How a model's parameters start. Matrices of several gates are filled gate by gate; gains are 1.</summary>
 public sealed record Initialization
 {
     /// <summary>W_ih of recurrent layers.</summary>
@@ -87,19 +87,29 @@ public sealed record Initialization
             case ParameterRole.WeightPeephole:
                 Uniform(values, 1 / Math.Sqrt(fanIn), random);
                 break;
+            case ParameterRole.GainIh or ParameterRole.GainHh or ParameterRole.GainCell:
+                values.Fill(1f);
+                break;
             default:
                 FillGates(Biases, values, values.Length, 1, fanIn, random);
-                SetForgetGateBias(layer.Options, parameter.Role, values);
+                if (parameter.Role is ParameterRole.BiasIh or ParameterRole.BiasHh)
+                    SetForgetGateBias(layer.Options, parameter.Role, values);
                 break;
         }
     }
 
     void SetForgetGateBias(LayerOptions options, ParameterRole role, Span<float> bias)
     {
-        if (ForgetGateBias is not { } value || options.Recurrence is not LstmOptions { ForgetGate: true } lstm)
+        var gate = options.Recurrence switch
+        {
+            LstmOptions { ForgetGate: true } lstm => lstm.InputGate ? 1 : 0,
+            LayerNormLstmOptions => 1,
+            _ => -1,
+        };
+        if (ForgetGateBias is not { } value || gate < 0)
             return;
-        var gate = lstm.InputGate ? 1 : 0;
-        bias.Slice(gate * lstm.HiddenSize, lstm.HiddenSize).Fill(role == ParameterRole.BiasIh ? (float)value : 0f);
+        var h = options.Recurrence!.HiddenSize;
+        bias.Slice(gate * h, h).Fill(role == ParameterRole.BiasIh ? (float)value : 0f);
     }
 
     static void FillGates(WeightInitializer initializer, Span<float> values, int rows, int columns, int fanIn, MersenneTwister random)

@@ -48,6 +48,9 @@ public sealed class Trainer
 
     internal MersenneTwister? Random { get; private set; }
 
+    /// <summary>Where a run over streams stands.</summary>
+    internal StreamPosition? Position { get; private set; }
+
     internal IReadOnlyList<TrainingCallback> Callbacks { get; private set; } = [];
 
     /// <summary>Trains.</summary>
@@ -70,6 +73,8 @@ public sealed class Trainer
     {
         ArgumentNullException.ThrowIfNull(random);
         CheckSource(training, nameof(training));
+        if (training.Streams > 0 && training.Streams != _options.BatchSize)
+            throw new ArgumentException($"Expected a batch size of {training.Streams}, one row for each stream of the source; the options have {_options.BatchSize}.", nameof(training));
         if (validation is not null)
             CheckSource(validation, nameof(validation));
         Random = random;
@@ -105,6 +110,10 @@ public sealed class Trainer
             throw new ArgumentException($"Expected examples of {Model.InputSize} input features, as the model has; got {source.InputSize}.", name);
         if (source.Count < 1)
             throw new ArgumentException("Expected at least one example, got none.", name);
+        if (source.Streams < 0 || (source.Streams > 0 && source.Count % source.Streams != 0))
+            throw new ArgumentException($"Expected as many windows of every stream; got {source.Count} examples of {source.Streams} streams.", name);
+        if (source.Streams > 0 && !Model.ReadsForward)
+            throw new ArgumentException("Expected a model that reads forward in time for a source of streams; a bidirectional layer has no state to carry on.", name);
     }
 
     /// <summary>The buffers of passes over one source.</summary>
@@ -120,7 +129,11 @@ public sealed class Trainer
             source.Fill(Batch, indices);
             Unrolled.Resize(Batch.Steps, Batch.BatchSize);
             Batch.Inputs.CopyTo(Unrolled.Input);
+            if (source.Streams > 0 && indices[0] == 0)
+                Unrolled.InitialState.Clear();
             Unrolled.Forward(training, Batch.Feedback, noise, Batch.Lengths);
+            if (source.Streams > 0)
+                Unrolled.CopyState(Batch.CarriedSteps, Unrolled.InitialState);
             return trainer.Loss.Evaluate(Unrolled.Output, Batch, training ? Unrolled.OutputGradient : default);
         }
     }
@@ -128,7 +141,7 @@ public sealed class Trainer
     /// <summary>The mean loss over a source in fixed order.</summary>
     sealed class Evaluation(Trainer trainer, ISequenceSource source)
     {
-        readonly Passes _passes = new(trainer, source, Math.Min(source.Count, MaximumValidationBatch));
+        readonly Passes _passes = new(trainer, source, source.Streams > 0 ? source.Streams : Math.Min(source.Count, MaximumValidationBatch));
         int[] _indices = [];
 
         public double MeanLoss()
@@ -167,6 +180,7 @@ public sealed class Trainer
             _passes = new Passes(trainer, source, batchSize);
             _validation = validation is null ? null : new Evaluation(trainer, validation);
             _clipper = new GradientClipper(trainer.Model);
+            trainer.Position = source.Streams > 0 ? new StreamPosition(source, _passes.Unrolled.InitialState) : null;
         }
 
         public void ToEnd(CancellationToken cancellation)
@@ -191,7 +205,9 @@ public sealed class Trainer
         {
             var clock = Stopwatch.GetTimestamp();
             (_lossSum, _normSum, _steps) = (0, 0, 0);
-            if (_trainer._options.StepsPerEpoch is { } count)
+            if (_trainer.Position is { } position)
+                StreamSteps(position, _trainer._options.StepsPerEpoch ?? _source.Count / _source.Streams, cancellation);
+            else if (_trainer._options.StepsPerEpoch is { } count)
                 SampledSteps(count, cancellation);
             else
                 ShuffledSteps(cancellation);
@@ -233,6 +249,22 @@ public sealed class Trainer
                 Announce();
                 foreach (ref var index in _order.AsSpan())
                     index = (int)_random.NextInterval((uint)(_source.Count - 1));
+                if (!Step(_order, cancellation))
+                    return;
+            }
+        }
+
+        /// <summary>The next windows of all streams, and the first again after the last.</summary>
+        void StreamSteps(StreamPosition position, int count, CancellationToken cancellation)
+        {
+            if (_order.Length != _source.Streams)
+                _order = new int[_source.Streams];
+            for (var step = 0; step < count; step++)
+            {
+                Announce();
+                for (var stream = 0; stream < _order.Length; stream++)
+                    _order[stream] = position.Next + stream;
+                position.Next = (position.Next + _order.Length) % _source.Count;
                 if (!Step(_order, cancellation))
                     return;
             }

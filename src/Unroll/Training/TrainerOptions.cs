@@ -21,7 +21,7 @@ public sealed record TrainerOptions
 
     /// <summary>
     /// Null: an epoch passes over every example once, shuffled. Otherwise an epoch is this many steps on examples drawn
-    /// with replacement.
+    /// with replacement; or, of a source of streams, on the windows that follow, from one epoch to the next.
     /// </summary>
     public int? StepsPerEpoch { get; init; }
 

@@ -16,7 +16,7 @@ public sealed class ModelFileTests : SafetensorsFixture
     static readonly SequenceModelOptions s_deep = new(2,
     [
         new LstmOptions(5) { Peepholes = true }, new DropoutOptions(0.1), new LstmOptions(4), new GruOptions(3) { ResetGate = ResetGate.BeforeProduct },
-        new RnnOptions(6) { Nonlinearity = Nonlinearity.Relu }, new DropoutOptions(0.5), new LinearOptions(4), new GruOptions(2),
+        new RnnOptions(6) { Nonlinearity = Nonlinearity.Relu }, new DropoutOptions(0.5) { PerSequence = true }, new LinearOptions(4), new GruOptions(2),
         new LastStepOptions(), new LinearOptions(3), new LinearOptions(2),
     ]);
 

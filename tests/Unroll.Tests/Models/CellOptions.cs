@@ -15,6 +15,7 @@ static class CellOptions
            {
                InputGate = (gates & 1) != 0, ForgetGate = (gates & 2) != 0, OutputGate = (gates & 4) != 0, Peepholes = peepholes,
            },
+        new LayerNormLstmOptions(hiddenSize),
         new GruOptions(hiddenSize),
         new GruOptions(hiddenSize) { ResetGate = ResetGate.BeforeProduct },
     ];

@@ -84,6 +84,10 @@ sealed class TheoryTwin
         ParameterRole.BiasIh => cell(parameter.LayerIndex).BiasIh,
         ParameterRole.BiasHh => cell(parameter.LayerIndex).BiasHh,
         ParameterRole.WeightPeephole => cell(parameter.LayerIndex).WeightPeephole,
+        ParameterRole.GainIh => cell(parameter.LayerIndex).GainIh,
+        ParameterRole.GainHh => cell(parameter.LayerIndex).GainHh,
+        ParameterRole.GainCell => cell(parameter.LayerIndex).GainCell,
+        ParameterRole.BiasCell => cell(parameter.LayerIndex).BiasCell,
         ParameterRole.Weight => linear.Weight.Values,
         _ => linear.Bias,
     };
@@ -98,6 +102,7 @@ sealed class TheoryTwin
             OutputGate = lstm.OutputGate,
             Peepholes = lstm.Peepholes,
         }),
+        LayerNormLstmOptions lstm => new LayerNormLstmCell(inputSize, lstm.HiddenSize),
         GruOptions gru => new global::Unroll.Theory.GruCell(inputSize, gru.HiddenSize, gru.ResetGate == ResetGate.BeforeProduct ? GruResetGate.BeforeProduct : GruResetGate.AfterProduct),
         _ => throw new ArgumentException($"no twin of {options}"),
     };

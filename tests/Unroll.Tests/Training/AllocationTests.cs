@@ -14,34 +14,27 @@ public class AllocationTests
     {
         ["Rnn"] = [new RnnOptions(40)],
         ["LstmPeepholes"] = [new LstmOptions(24) { Peepholes = true }],
+        ["LayerNormLstm"] = [new LayerNormLstmOptions(24)],
         ["Gru"] = [new GruOptions(24)],
         ["GruBeforeProduct"] = [new GruOptions(24) { ResetGate = ResetGate.BeforeProduct }],
         ["Stacked"] = [new LstmOptions(16), new DropoutOptions(0.2), new GruOptions(16)],
     };
 
-    public static TheoryData<string, int, bool> Cases
-    {
-        get
-        {
-            var cases = new TheoryData<string, int, bool>();
-            foreach (var (name, threads) in s_stacks.Keys.SelectMany(name => new[] { 1, 2 }.Select(threads => (name, threads))))
-            {
-                cases.Add(name, threads, false);
-                cases.Add(name, threads, true);
-            }
-
-            return cases;
-        }
-    }
+    public static MatrixTheoryData<string, int, string> Cases => new(s_stacks.Keys, [1, 2], ["windows", "closed loop", "streams"]);
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void TrainingStep_AllocatesNothing_OnAnyThread(string stack, int threads, bool closedLoop)
+    public void TrainingStep_AllocatesNothing_OnAnyThread(string stack, int threads, string examples)
     {
         using var engine = new Engine(threads);
         var model = TrainerTests.Model([.. s_stacks[stack], new LinearOptions(1)], engine);
-        var series = NoisySine.Generate(200, new MersenneTwister(12));
-        ISequenceSource source = closedLoop ? new ClosedLoopSource(series, 10, 21) : new WindowSource(series, 30, WindowTarget.EachNext);
+        var series = NoisySine.Generate(2000, new MersenneTwister(12));
+        ISequenceSource source = examples switch
+        {
+            "windows" => new WindowSource(series, 30, WindowTarget.EachNext),
+            "streams" => new StreamSource(series, 21, 15, 30),
+            _ => new ClosedLoopSource(series, 10, 21),
+        };
         // 30 steps · 21 rows · 2·40·41 multiply-adds or more: a pass is split over the threads.
         var options = TrainerTests.Options(epochs: 1, batchSize: 21) with { StepsPerEpoch = WarmUpSteps + (Windows * MeasuredSteps), ClipNorm = 0.1 };
         var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), options);

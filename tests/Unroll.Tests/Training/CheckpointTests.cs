@@ -60,6 +60,23 @@ public sealed class CheckpointTests : IDisposable
         Assert.Equal(whole.Values, resumed.Values);
     }
 
+    /// <summary>6 windows, so that the fourth epoch of 5 steps begins in the middle of the streams; one of a whole pass at their start.</summary>
+    [Theory]
+    [InlineData("lstm", true)]
+    [InlineData("lstm", false)]
+    [InlineData("gru", true)]
+    public void ResumedRun_GoesOnWhereItsStreamsStood(string cell, bool sampled)
+    {
+        var settings = new Settings { Streams = true, Sampled = sampled, Cell = cell == "lstm" ? new LstmOptions(7) : new GruOptions(7) };
+        var whole = new Session(settings);
+        var expected = whole.Fit();
+
+        Cut(settings);
+        var resumed = new Session(settings, generatorSeed: 999);
+        AssertEqual(expected, resumed.Fit(resumeFrom: Target));
+        Assert.Equal(whole.Values, resumed.Values);
+    }
+
     [Fact]
     public void ResumedRun_StaysStopped_WhenTheCheckpointIsOfItsLastEpoch()
     {
@@ -126,6 +143,8 @@ public sealed class CheckpointTests : IDisposable
     [InlineData("another nonlinearity", "of another model")]
     [InlineData("another schedule", "schedule")]
     [InlineData("early stopping that the run had not", "earlyStopping")]
+    [InlineData("streams that the run had not", "streams")]
+    [InlineData("streams of another length", "streams of 48 windows in all, the source has 40")]
     [InlineData("a plain model file", "unroll.checkpoint")]
     [InlineData("a truncated file", "")]
     [InlineData("a damaged file", "SHA-256")]
@@ -156,6 +175,13 @@ public sealed class CheckpointTests : IDisposable
                 break;
             case "early stopping that the run had not":
                 present = present with { Patience = 4 };
+                break;
+            case "streams that the run had not":
+                present = present with { Streams = true };
+                break;
+            case "streams of another length":
+                made = made with { Streams = true };
+                present = present with { Streams = true, SeriesLength = 42 };
                 break;
             case "no file":
                 path = Path.Combine(_folder, "none");
@@ -227,6 +253,10 @@ public sealed class CheckpointTests : IDisposable
         public bool Sampled { get; init; }
 
         public bool Validated { get; init; } = true;
+
+        public bool Streams { get; init; }
+
+        public int SeriesLength { get; init; } = 50;
 
         public int Patience { get; init; }
 
@@ -300,8 +330,9 @@ public sealed class CheckpointTests : IDisposable
             List<TrainingCallback> callbacks = [.. Callbacks];
             if (checkpoint)
                 callbacks.Insert(_settings.CheckpointFirst ? 0 : callbacks.Count, new CheckpointCallback(path ?? resumeFrom!));
+            var values = series.AsSpan(0, _settings.SeriesLength);
             return History = trainer.Fit(
-                new WindowSource(series.AsSpan(0, 50), 6, WindowTarget.EachNext), Random,
+                _settings.Streams ? new StreamSource(values, 8, 1, 4) : new WindowSource(values, 6, WindowTarget.EachNext), Random,
                 _settings.Validated ? new WindowSource(series.AsSpan(44), 6, WindowTarget.EachNext) : null,
                 callbacks, resumeFrom, TestContext.Current.CancellationToken);
         }

@@ -15,7 +15,12 @@ public class InitializationTests
         {
             var model = Initialized(new SequenceModelOptions(9, [cell, new LinearOptions(30)]), Initialization.PyTorch);
             foreach (var parameter in model.Parameters.All)
-                AssertUniform(model.Parameters.ValuesOf(parameter), 1 / Math.Sqrt(40), parameter.Name);
+            {
+                if (parameter.Role is ParameterRole.GainIh or ParameterRole.GainHh or ParameterRole.GainCell)
+                    Assert.All(model.Parameters.ValuesOf(parameter).ToArray(), gain => Assert.Equal(1f, gain));
+                else
+                    AssertUniform(model.Parameters.ValuesOf(parameter), 1 / Math.Sqrt(40), parameter.Name);
+            }
         }
 
         var linear = Initialized(new SequenceModelOptions(100, [new LinearOptions(50)]), Initialization.PyTorch);
@@ -55,7 +60,7 @@ public class InitializationTests
             var weights = parameters.ValuesOf(parameters.Find(0, ParameterRole.WeightHh));
             for (var gate = 0; gate < weights.Length / (H * H); gate++)
                 AssertOrthonormalRows(weights.Slice(gate * H * H, H * H), H, H);
-            foreach (var parameter in parameters.All.Where(parameter => parameter.Role is ParameterRole.BiasIh or ParameterRole.BiasHh or ParameterRole.Bias))
+            foreach (var parameter in parameters.All.Where(parameter => parameter.Role is ParameterRole.BiasIh or ParameterRole.BiasHh or ParameterRole.BiasCell or ParameterRole.Bias))
                 Assert.Equal(new float[parameter.Length], parameters.ValuesOf(parameter));
             Assert.NotEqual(0, weights[0]);
         }
@@ -104,7 +109,12 @@ public class InitializationTests
             var options = new SequenceModelOptions(2, [cell, new LinearOptions(1)]);
             var with = Initialized(options, plain with { ForgetGateBias = 1.5 });
             var without = Initialized(options, plain);
-            var forget = cell is LstmOptions { ForgetGate: true } lstm ? (lstm.InputGate ? 1 : 0) : -1;
+            var forget = cell switch
+            {
+                LstmOptions { ForgetGate: true } lstm => lstm.InputGate ? 1 : 0,
+                LayerNormLstmOptions => 1,
+                _ => -1,
+            };
             foreach (var parameter in with.Parameters.All)
             {
                 var changed = with.Parameters.ValuesOf(parameter);

@@ -15,6 +15,8 @@ class LoggingSource(ISequenceSource inner, List<int[]> log, Action? onFill = nul
 
     public int TargetSize => inner.TargetSize;
 
+    public int Streams => inner.Streams;
+
     public virtual void Fill(SequenceBatch batch, ReadOnlySpan<int> indices)
     {
         log.Add(indices.ToArray());

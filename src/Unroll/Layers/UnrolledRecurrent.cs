@@ -1,0 +1,279 @@
+using Unroll.Numerics;
+
+namespace Unroll.Layers;
+
+/// <summary>
+/// A recurrent layer unrolled: its states and their gradients, and the loop over time, whose steps are those of the
+/// derived class. Rows of different lengths and vanished gradients are dealt with here.
+/// </summary>
+abstract unsafe class UnrolledRecurrent : UnrolledLayer
+{
+    readonly UnrollContext _context;
+    readonly Keep _keep;
+    readonly int _h;
+    readonly StepBuffer _hidden;
+    readonly StepBuffer? _cellState;
+    readonly Arena.Region _dY, _dH, _dC, _zeros;
+    UnrolledRecurrent[]? _self;
+
+    // Of each row the first step with a gradient: before, it has vanished.
+    readonly int[] _firstSteps = [];
+
+    protected UnrolledRecurrent(RecurrentLayer layer, UnrollContext context, Keep keep, int maxSteps, int maxBatch)
+        : base(layer)
+    {
+        (_context, _keep, _h) = (context, keep, layer.OutputSize);
+        var arena = context.Arena;
+        if (!ForBackward)
+        {
+            _hidden = keep == Keep.Outputs
+                ? StepBuffer.InRegion(arena, context.ReserveOutput((maxSteps + 1L) * maxBatch * _h), maxSteps, _h)
+                : StepBuffer.InTurn(arena, 2, maxBatch, _h);
+            _cellState = layer.HasCellState ? StepBuffer.InTurn(arena, 1, maxBatch, _h) : null;
+            return;
+        }
+
+        _hidden = StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
+        _cellState = layer.HasCellState ? StepBuffer.ForStates(arena, maxSteps, maxBatch, _h) : null;
+        _dY = arena.Reserve((GradientAtLastStepOnly ? 1L : maxSteps) * maxBatch * _h);
+        _dH = arena.Reserve((long)maxBatch * _h);
+        _dC = arena.Reserve(layer.HasCellState ? (long)maxBatch * _h : 0);
+        _zeros = arena.Reserve((long)maxBatch * _h);
+        _firstSteps = new int[maxBatch];
+    }
+
+    public override int OutputSteps => _keep == Keep.LastOutput ? 1 : Steps;
+
+    public override float* Output => _hidden.At(_keep == Keep.LastOutput ? Steps - 1 : 0, 0);
+
+    public override float* OutputGradient => At(_dY);
+
+    /// <summary>h [B, H] after step <paramref name="t"/>; that of step −1 is the initial state.</summary>
+    public float* HiddenAt(int t) => Hidden(t, 0);
+
+    /// <summary>c [B, H] after step <paramref name="t"/>; null without a cell state.</summary>
+    public float* CellAt(int t) => CellState(t, 0);
+
+    /// <summary>Before backward ∂loss/∂hT, after it ∂loss/∂h0 [B, H].</summary>
+    public float* CarriedHidden => At(_dH);
+
+    public float* CarriedCell => _cellState is null ? null : At(_dC);
+
+    /// <summary>Whether h0 is all 0, so that the first step needs no recurrent product.</summary>
+    public bool StartsAtZero { get; set; }
+
+    /// <summary>Whether ∂loss/∂h0 is wanted.</summary>
+    public bool WantsInitialGradient { get; set; }
+
+    public override IReadOnlyList<UnrolledRecurrent> Recurrences => _self ??= [this];
+
+    /// <summary>Whether the output gradient is that of each row's last valid step alone, [1, B, H].</summary>
+    public bool GradientAtLastStepOnly => _keep == Keep.EverythingForLastStep;
+
+    /// <summary>Whether the state of a row stays behind its last valid step, where otherwise its outputs are 0.</summary>
+    bool IsStateCarriedOn => _keep is Keep.LastOutput or Keep.TwoSteps;
+
+    /// <summary>Whether a backward pass may come.</summary>
+    protected bool ForBackward => _keep is Keep.Everything or Keep.EverythingForLastStep;
+
+    /// <summary>The rows that go through a step together, at most.</summary>
+    protected abstract int ForwardRows { get; }
+
+    /// <inheritdoc cref="ForwardRows"/>
+    protected abstract int BackwardRows { get; }
+
+    /// <summary>The first step that any row's gradient has come back to; set before AccumulateGradients.</summary>
+    protected int FirstStep { get; private set; }
+
+    /// <summary>Copies the states of all rows after their last valid steps.</summary>
+    public void CopyFinalState(Span<float> hidden, Span<float> cell) => CopyState(Steps, hidden, cell);
+
+    /// <summary>Copies the states after the first <paramref name="steps"/> steps, or after a row's last valid one if it comes before.</summary>
+    public void CopyState(int steps, Span<float> hidden, Span<float> cell)
+    {
+        for (var b = 0; b < Batch; b++)
+        {
+            var t = Math.Min(steps, LengthOf(b)) - 1;
+            new ReadOnlySpan<float>(Hidden(IsStateCarriedOn ? Steps - 1 : t, b), _h).CopyTo(hidden[(b * _h)..]);
+            if (_cellState is not null)
+                new ReadOnlySpan<float>(CellState(t, b), _h).CopyTo(cell[(b * _h)..]);
+        }
+    }
+
+    /// <summary>Where only the last output is kept it is the state; an empty row has no output, so 0, once its state has been taken.</summary>
+    public void ClearLastOutputOfEmptyRows()
+    {
+        for (var b = 0; _keep == Keep.LastOutput && Lengths is not null && b < Batch; b++)
+        {
+            if (Lengths[b] == 0)
+                new Span<float>(Hidden(Steps - 1, b), _h).Clear();
+        }
+    }
+
+    public override void Resize(int steps, int batch, float* input)
+    {
+        base.Resize(steps, batch, input);
+        _hidden.Resize(batch);
+        _cellState?.Resize(batch);
+    }
+
+    public override void PrepareBackward() => Array.Clear(_firstSteps);
+
+    public override void Forward(int t0, int t1, int b0, int b1)
+    {
+        var block = BlockOf(b1 - b0, ForwardRows);
+        for (var b = b0; b < b1; b += block)
+        {
+            var end = Math.Min(b + block, b1);
+            for (var t = t0; t < t1; t++)
+            {
+                for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
+                    ForwardStep(t, row, rows);
+                for (var row = b; Lengths is not null && row < end; row++)
+                {
+                    if (t >= Lengths[row])
+                        PadForward(t, row);
+                }
+            }
+        }
+    }
+
+    public override void Backward(int t0, int t1, int b0, int b1)
+    {
+        var block = BlockOf(b1 - b0, BackwardRows);
+        for (var b = b0; b < b1; b += block)
+        {
+            var end = Math.Min(b + block, b1);
+            if (GradientAtLastStepOnly)
+                TakeLastGradient(b, end);
+            for (var t = t1 - 1; t >= t0; t--)
+            {
+                for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
+                    BackwardStep(t, row, rows);
+                for (var row = b; Lengths is not null && row < end; row++)
+                {
+                    if (t >= Lengths[row])
+                        PadBackward(t, row);
+                }
+
+                if (GradientAtLastStepOnly && t > t0 && HasVanished(b, end - b))
+                {
+                    LeaveOut(t0, t, b, end - b);
+                    break;
+                }
+            }
+        }
+    }
+
+    public override void PrepareGradients()
+    {
+        // The weight gradients begin at the earliest step that any row has come back to.
+        var firstSteps = _firstSteps.AsSpan(0, Batch);
+        FirstStep = firstSteps[0];
+        foreach (var step in firstSteps)
+            FirstStep = Math.Min(FirstStep, step);
+        for (var b = 0; b < Batch; b++)
+        {
+            for (var t = FirstStep; t < firstSteps[b]; t++)
+                ClearGradient(t, b);
+        }
+    }
+
+    /// <summary>h and c of step <paramref name="t"/> for rows [b, b + rows), which are valid there.</summary>
+    protected abstract void ForwardStep(int t, int b, int rows);
+
+    /// <summary>
+    /// From <see cref="DY"/>, <see cref="DH"/> and <see cref="DC"/> of step <paramref name="t"/> to those of the step before,
+    /// the input gradient, and what AccumulateGradients needs.
+    /// </summary>
+    protected abstract void BackwardStep(int t, int b, int rows);
+
+    /// <summary>Makes a row's step add nothing in AccumulateGradients.</summary>
+    protected abstract void ClearGradient(int t, int b);
+
+    protected float* At(Arena.Region region) => _context.Arena.Pointer(region);
+
+    protected float* Value(Parameter parameter) => _context.Parameters.ValuePointer(parameter);
+
+    protected float* Gradient(Parameter parameter) => _context.Parameters.GradientPointer(parameter);
+
+    protected float* Hidden(int t, int b) => _hidden.At(t, b);
+
+    protected float* CellState(int t, int b) => _cellState is null ? null : _cellState.At(t, b);
+
+    /// <summary>∂loss/∂h of step <paramref name="t"/> from the layer above, from row <paramref name="b"/> on.</summary>
+    protected float* DY(int t, int b) => GradientAtLastStepOnly ? At(_zeros) + ((nint)b * _h) : At(_dY) + RowOffset(t, b, _h);
+
+    /// <summary>∂loss/∂h that is carried through time.</summary>
+    protected float* DH(int b) => At(_dH) + ((nint)b * _h);
+
+    /// <summary>∂loss/∂c that is carried through time.</summary>
+    protected float* DC(int b) => At(_dC) + ((nint)b * _h);
+
+    protected nint RowOffset(int t, int b, int width) => (((nint)t * Batch) + b) * width;
+
+    /// <summary>Equal blocks of at most <paramref name="most"/> rows, in whole register tiles.</summary>
+    static int BlockOf(int rows, int most)
+    {
+        const int Tile = 6;
+        var blocks = (rows + most - 1) / most;
+        return (((rows + blocks - 1) / blocks) + Tile - 1) / Tile * Tile;
+    }
+
+    /// <summary>The next rows in [<paramref name="row"/>, end) that lie side by side and are valid at step t; 0 if there are none.</summary>
+    int ValidRows(int t, ref int row, int end)
+    {
+        if (Lengths is not { } lengths)
+            return end - row;
+        while (row < end && t >= lengths[row])
+            row++;
+        var rows = 0;
+        while (row + rows < end && t < lengths[row + rows])
+            rows++;
+        return rows;
+    }
+
+    /// <summary>A padded step: its output is 0; where states take turns, the state is carried on.</summary>
+    void PadForward(int t, int b)
+    {
+        var h = new Span<float>(Hidden(t, b), _h);
+        if (_keep == Keep.LastOutput)
+            new ReadOnlySpan<float>(Hidden(t - 1, b), _h).CopyTo(h);
+        else
+            h.Clear();
+        if (ForBackward && _cellState is not null)
+            new Span<float>(CellState(t, b), _h).Clear();
+    }
+
+    /// <summary>dh += dY: a row's gradient stays at its last valid step until the pass comes there.</summary>
+    void TakeLastGradient(int b0, int b1)
+    {
+        for (var b = b0; b < b1; b++)
+        {
+            float* dH = DH(b), dY = At(_dY) + ((nint)b * _h);
+            for (var j = 0; j < _h && LengthOf(b) > 0; j++)
+                dH[j] += dY[j];
+        }
+    }
+
+    /// <summary>A padded step: no gradient comes from it, and what is carried passes by.</summary>
+    void PadBackward(int t, int b)
+    {
+        ClearGradient(t, b);
+        if (InputGradient != null)
+            new Span<float>(InputGradient + RowOffset(t, b, Layer.InputSize), Layer.InputSize).Clear();
+    }
+
+    /// <summary>Whether nothing is left to carry to the step before.</summary>
+    bool HasVanished(int b, int rows) =>
+        !new ReadOnlySpan<float>(DH(b), rows * _h).ContainsAnyExcept(0f)
+        && (_cellState is null || !new ReadOnlySpan<float>(DC(b), rows * _h).ContainsAnyExcept(0f));
+
+    /// <summary>Notes that the gradients of steps [t0, t1) are 0, which is the sum they would have come to.</summary>
+    void LeaveOut(int t0, int t1, int b, int rows)
+    {
+        _firstSteps.AsSpan(b, rows).Fill(t1);
+        for (var t = t0; t < t1 && InputGradient != null; t++)
+            new Span<float>(InputGradient + RowOffset(t, b, Layer.InputSize), rows * Layer.InputSize).Clear();
+    }
+}
