@@ -26,39 +26,28 @@ public sealed class ImageAnswers
     /// <summary>Asks the model.</summary>
     /// <param name="model">Reads images row by row and ends in one step of as many logits as there are classes.</param>
     /// <param name="images">The images.</param>
-    /// <param name="views">The shifts at which each is shown, in pixels down and right; the logits of all are averaged.</param>
-    /// <exception cref="ArgumentException">There is no view, or the model does not fit the images.</exception>
-    public static ImageAnswers Of(SequenceModel model, ImageSet images, IReadOnlyList<(int Dy, int Dx)> views)
+    /// <exception cref="ArgumentException">The model does not fit the images.</exception>
+    public static ImageAnswers Of(SequenceModel model, ImageSet images)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(images);
-        ArgumentNullException.ThrowIfNull(views);
         var classes = images.ClassNames.Count;
-        if (views.Count == 0)
-            throw new ArgumentException("Expected at least one view, got none.", nameof(views));
         if (model.InputSize != images.Columns || model.OutputSize != classes || model.HasOutputAtEveryStep)
             throw new ArgumentException($"Expected a model of {images.Columns} inputs that ends in one step of {classes} outputs; got one of {model.InputSize} inputs and {model.OutputSize} outputs.", nameof(model));
 
-        var mean = new float[images.Count * classes];
+        var logits = new float[images.Count * classes];
         var predictor = model.CreatePredictor(images.Rows, BlockSize);
-        var batch = new SequenceBatch(images.Rows, BlockSize, images.Columns, targetSize: 0);
-        var block = new float[BlockSize * classes];
+        var source = new ImageSequenceSource(images);
+        var batch = new SequenceBatch(source.MaxSteps, BlockSize, source.InputSize, source.TargetSize);
         int[] indices = [.. Enumerable.Range(0, images.Count)];
-        foreach (var (dy, dx) in views)
+        for (var start = 0; start < images.Count; start += BlockSize)
         {
-            var source = new ImageSequenceSource(ImageMoves.Shift(images, dy, dx));
-            for (var start = 0; start < images.Count; start += BlockSize)
-            {
-                var rows = Math.Min(BlockSize, images.Count - start);
-                source.Fill(batch, indices.AsSpan(start, rows));
-                var logits = block.AsSpan(0, rows * classes);
-                predictor.Predict(batch.Inputs, batch.Steps, rows, logits);
-                for (var i = 0; i < logits.Length; i++)
-                    mean[(start * classes) + i] += logits[i] / views.Count;
-            }
+            var rows = Math.Min(BlockSize, images.Count - start);
+            source.Fill(batch, indices.AsSpan(start, rows));
+            predictor.Predict(batch.Inputs, batch.Steps, rows, logits.AsSpan(start * classes, rows * classes));
         }
 
-        return new ImageAnswers(images, mean);
+        return new ImageAnswers(images, logits);
     }
 
     /// <summary>The class answered for an image.</summary>

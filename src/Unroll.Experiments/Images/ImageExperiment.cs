@@ -14,8 +14,7 @@ using Unroll.Training;
 namespace Unroll.Experiments.Images;
 
 /// <summary>One trained model and its answers.</summary>
-sealed record ImageRun(
-    uint Seed, SequenceModel Model, TrainingHistory History, double TrainSeconds, ImageAnswers Answers, double OneViewAccuracy);
+sealed record ImageRun(uint Seed, SequenceModel Model, TrainingHistory History, double TrainSeconds, ImageAnswers Answers);
 
 /// <summary>What one start of the program is about.</summary>
 /// <param name="Data">The images; the model is judged by <see cref="ImageData.Test"/>.</param>
@@ -176,7 +175,7 @@ public sealed class ImageExperiment
                 new("rows", data.Training.Rows), new("columns", data.Training.Columns), new("cell", task.Cell.Word),
                 new("hidden", recipe.HiddenSize), new("epochs", recipe.Epochs), new("batch", recipe.BatchSize),
                 new("peakRate", recipe.PeakRate * task.Cell.RateFactor), new("weightDecay", recipe.WeightDecay), new("dropout", recipe.Dropout),
-                new("maxShift", recipe.MaxShift), new("maxSlant", recipe.MaxSlant), new("views", recipe.Views.Count), new("clipNorm", recipe.ClipNorm),
+                new("maxShift", recipe.MaxShift), new("maxSlant", recipe.MaxSlant), new("clipNorm", recipe.ClipNorm),
                 new("seed", context.Seed), new("seeds", context.Seeds), new("quick", context.Quick), new("validate", task.Validate),
                 new("stoppedEarly", context.Cancellation.IsCancellationRequested),
             ],
@@ -190,7 +189,7 @@ public sealed class ImageExperiment
         var recipe = task.Recipe;
         var (training, test) = (task.Data.Training, task.Data.Test);
         if (reading == ImageReading.Backward)
-            (training, test) = (ImageMoves.UpsideDown(training), ImageMoves.UpsideDown(test));
+            (training, test) = (ImageReading.UpsideDown(training), ImageReading.UpsideDown(test));
 
         using var engine = new Engine(threads: 1);
         var random = new MersenneTwister(seed);
@@ -221,9 +220,7 @@ public sealed class ImageExperiment
         var seconds = Stopwatch.GetElapsedTime(clock).TotalSeconds;
         if (history.End == TrainingEnd.Cancelled)
             return null;
-        var answers = ImageAnswers.Of(model, test, recipe.Views);
-        var oneView = recipe.Views.Count == 1 ? answers : ImageAnswers.Of(model, test, ImageRecipe.OneView);
-        return new ImageRun(seed, model, history, seconds, answers, oneView.Accuracy);
+        return new ImageRun(seed, model, history, seconds, ImageAnswers.Of(model, test));
     }
 
     static RecipeMetrics Metrics(ImageTask task, SeedRuns<ImageReading, ImageRun> result) => new(result.Way.Name,
@@ -232,7 +229,6 @@ public sealed class ImageExperiment
             run.Seed,
             [
                 new($"{task.Judges}Accuracy", run.Answers.Accuracy),
-                new("oneViewAccuracy", run.OneViewAccuracy),
                 new("trainingLoss", run.History.Epochs[^1].TrainingLoss),
             ],
             run.TrainSeconds)),

@@ -40,15 +40,6 @@ public sealed record ImageRecipe
     /// <summary>The rate of dropout before the readout.</summary>
     public required double Dropout { get; init; }
 
-    /// <summary>The shifts at which an image to be judged is shown; the answers are averaged.</summary>
-    public IReadOnlyList<(int Dy, int Dx)> Views { get; init; } = OneView;
-
-    /// <summary>An image as it is.</summary>
-    public static IReadOnlyList<(int Dy, int Dx)> OneView { get; } = [(0, 0)];
-
-    /// <summary>An image as it is, and moved by one pixel up, down, left and right.</summary>
-    public static IReadOnlyList<(int Dy, int Dx)> FiveViews { get; } = [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)];
-
     /// <summary>Settings by name, for the report.</summary>
     internal IReadOnlyList<(string Name, string Value)> Describe(ImageCell cell) =>
     [
@@ -57,6 +48,5 @@ public sealed record ImageRecipe
         ("optimizer", string.Create(CultureInfo.InvariantCulture, $"AdamW, weight decay {WeightDecay}, batches of {BatchSize}, {Epochs} epochs, gradient clipped to norm {ClipNorm}")),
         ("learning rate", string.Create(CultureInfo.InvariantCulture, $"one cycle: up to {PeakRate * cell.RateFactor:G3} over the first 30 %, down to 0 by a cosine")),
         ("dropout", string.Create(CultureInfo.InvariantCulture, $"{Dropout} before the readout")),
-        ("judging", Views.Count == 1 ? "each image as it is" : $"each image at {Views.Count} places one pixel apart, logits averaged"),
     ];
 }

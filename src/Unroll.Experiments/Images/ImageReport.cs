@@ -93,9 +93,9 @@ sealed class ImageReport
         report.Settings(recipe.Describe(_task.Cell));
         report.Section("Every seed");
         report.Table(
-            ["reading", "seed", "right, %", "wrong images", "right from one view, %", "training loss", "train s"],
+            ["reading", "seed", "right, %", "wrong images", "training loss", "train s"],
             _results.SelectMany(result => result.Runs.Select(run => (IReadOnlyList<string>)[
-                result.Way.Name, $"{run.Seed}", Percent(run.Answers.Accuracy), $"{Math.Round(Wrong(run.Answers.Accuracy))}", Percent(run.OneViewAccuracy),
+                result.Way.Name, $"{run.Seed}", Percent(run.Answers.Accuracy), $"{Math.Round(Wrong(run.Answers.Accuracy))}",
                 Four(run.History.Epochs[^1].TrainingLoss), One(run.TrainSeconds),
             ])));
         report.Section("The settings and the machine");
@@ -132,11 +132,7 @@ sealed class ImageReport
     string Verdict()
     {
         var mean = _results[0].Runs.Average(run => run.Answers.Accuracy);
-        var oneView = _results[0].Runs.Average(run => run.OneViewAccuracy);
-        var text = $"{Percent(mean)} % of the {_task.Judges} images are read rightly, on average over {Count(_results[0].Runs.Count, "seed")}.";
-        if (_task.Recipe.Views.Count > 1)
-            text += $" Each image is shown at {_task.Recipe.Views.Count} places one pixel apart and the answers are averaged; from a single view it is {Percent(oneView)} %.";
-        return text + $" Comparing the pixels with the mean image of each class gives {Percent(_nearestMean)} %.";
+        return $"{Percent(mean)} % of the {_task.Judges} images are read rightly, on average over {Count(_results[0].Runs.Count, "seed")}. Comparing the pixels with the mean image of each class gives {Percent(_nearestMean)} %.";
     }
 
     IEnumerable<IReadOnlyList<string>> ClassRows()

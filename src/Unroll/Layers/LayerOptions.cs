@@ -34,6 +34,11 @@ public abstract record LayerOptions
 }
 
 /// <summary>A layer with a state h of <see cref="HiddenSize"/> units that is carried from step to step.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
+[JsonDerivedType(typeof(RnnOptions), "rnn")]
+[JsonDerivedType(typeof(LstmOptions), "lstm")]
+[JsonDerivedType(typeof(LayerNormLstmOptions), "layerNormLstm")]
+[JsonDerivedType(typeof(GruOptions), "gru")]
 public abstract record RecurrentOptions : LayerOptions
 {
     private protected RecurrentOptions(int hiddenSize) => HiddenSize = Positive(hiddenSize, nameof(hiddenSize));

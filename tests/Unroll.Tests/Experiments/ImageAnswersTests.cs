@@ -32,7 +32,7 @@ public class ImageAnswersTests
     [Fact]
     public void Answers_AreTheLargestLogits_AsSureAsTheirSoftmax()
     {
-        var answers = ImageAnswers.Of(ColumnReader(), s_images, ImageRecipe.OneView);
+        var answers = ImageAnswers.Of(ColumnReader(), s_images);
         Assert.Equal([0, 1, 2, 1], Enumerable.Range(0, 4).Select(answers.Answer));
         Assert.Equal(0.5, answers.Accuracy);
         Assert.Equal(Math.Exp(2) / (Math.Exp(2) + 2), answers.Confidence(0), 1e-6);
@@ -42,16 +42,14 @@ public class ImageAnswersTests
     }
 
     [Fact]
-    public void Views_AreAveraged()
+    public void UpsideDown_PutsTheLastRowFirst_AndTwiceIsNothing()
     {
-        var model = ColumnReader();
-        var right = ImageAnswers.Of(model, s_images, [(0, 1)]);
-        Assert.Equal([1, 2], Enumerable.Range(0, 2).Select(right.Answer)); // all moved by one column
-
-        // Column 1 at (0, 0), column 2 twice at (0, 1): logits 0, 2/3 and 4/3.
-        var several = ImageAnswers.Of(model, s_images, [(0, 0), (0, 1), (0, 1)]);
-        Assert.Equal(2, several.Answer(1));
-        Assert.Equal(1 / (1 + Math.Exp(-2.0 / 3) + Math.Exp(-4.0 / 3)), several.Confidence(1), 1e-6);
+        var images = new ImageSet(2, 3, new byte[] { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 }, new byte[] { 1, 0 }, ["a", "b"], 16);
+        var turned = ImageReading.UpsideDown(images);
+        Assert.Equal([4, 5, 6, 1, 2, 3, 10, 11, 12, 7, 8, 9], turned.Pixels.ToArray());
+        Assert.Equal([1, 0], turned.Labels.ToArray());
+        Assert.Equal((2, 3, 16), (turned.Rows, turned.Columns, turned.PixelMaximum));
+        Assert.Equal(images.Pixels.ToArray(), ImageReading.UpsideDown(turned).Pixels.ToArray());
     }
 
     [Fact]
@@ -59,7 +57,7 @@ public class ImageAnswersTests
     {
         var pixels = Enumerable.Range(0, 500).SelectMany(i => s_images.Image(i % 4).ToArray()).ToArray();
         var labels = Enumerable.Range(0, 500).Select(i => s_images.Labels[i % 4]).ToArray();
-        var answers = ImageAnswers.Of(ColumnReader(), new ImageSet(2, 3, pixels, labels, s_images.ClassNames, 4), ImageRecipe.OneView);
+        var answers = ImageAnswers.Of(ColumnReader(), new ImageSet(2, 3, pixels, labels, s_images.ClassNames, 4));
         Assert.Equal(Enumerable.Range(0, 500).Select(i => new[] { 0, 1, 2, 1 }[i % 4]), Enumerable.Range(0, 500).Select(answers.Answer));
         Assert.Equal(0.5, answers.Accuracy);
     }
@@ -68,8 +66,7 @@ public class ImageAnswersTests
     public void AModelThatDoesNotFit_IsRefused()
     {
         var everyStep = new SequenceModel(new(3, [new LinearOptions(3)]), Kernels.Engine(Kernels.Chosen));
-        Assert.Contains("ends in one step of 3 outputs", Assert.Throws<ArgumentException>(() => ImageAnswers.Of(everyStep, s_images, ImageRecipe.OneView)).Message, StringComparison.Ordinal);
-        Assert.Contains("at least one view", Assert.Throws<ArgumentException>(() => ImageAnswers.Of(ColumnReader(), s_images, [])).Message, StringComparison.Ordinal);
+        Assert.Contains("ends in one step of 3 outputs", Assert.Throws<ArgumentException>(() => ImageAnswers.Of(everyStep, s_images)).Message, StringComparison.Ordinal);
     }
 
     [Fact]

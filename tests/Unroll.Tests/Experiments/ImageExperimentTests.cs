@@ -59,7 +59,7 @@ public sealed class ImageExperimentTests(ImageExperimentTests.FirstRun first) : 
     {
         var model = ModelFile.Load(Path.Combine(first.Folder, "model.safetensors"), Kernels.Engine(Kernels.Chosen));
         Assert.Equal(new BidirectionalOptions(new LstmOptions(12)), model.Options.Layers[0]);
-        var answers = ImageAnswers.Of(model, UciDigits.Load().Test, ImageRecipe.OneView);
+        var answers = ImageAnswers.Of(model, UciDigits.Load().Test);
         Assert.Equal(first.Accuracy(0), answers.Accuracy, 1e-8);
     }
 
@@ -105,7 +105,7 @@ public sealed class ImageExperimentTests(ImageExperimentTests.FirstRun first) : 
 
         // The number is that of the saved model on the validation images.
         var model = ModelFile.Load(Path.Combine(run.Folder, "model.safetensors"), Kernels.Engine(Kernels.Chosen));
-        var answers = ImageAnswers.Of(model, UciDigits.Load().CutValidation().Validation, ImageRecipe.OneView);
+        var answers = ImageAnswers.Of(model, UciDigits.Load().CutValidation().Validation);
         Assert.Equal(answers.Accuracy, run.Metrics.GetProperty("runs")[0].GetProperty("validationAccuracy").GetDouble(), 1e-8);
     }
 
@@ -119,7 +119,6 @@ public sealed class ImageExperimentTests(ImageExperimentTests.FirstRun first) : 
         Assert.Equal((0, ""), (run.ExitCode, run.Error));
         var settings = run.Metrics.GetProperty("settings");
         Assert.Equal((name, 40, 20, 20), (settings.GetProperty("data").GetString(), settings.GetProperty("trainingImages").GetInt32(), settings.GetProperty("testImages").GetInt32(), settings.GetProperty("rows").GetInt32()));
-        Assert.Equal(5, settings.GetProperty("views").GetInt32());
         Assert.Contains(className, File.ReadAllText(Path.Combine(run.Folder, "report.html")), StringComparison.Ordinal);
 
         // Large images: each direction alone on request only.
@@ -132,7 +131,6 @@ public sealed class ImageExperimentTests(ImageExperimentTests.FirstRun first) : 
     [Theory]
     [InlineData(2, "--cell", "--cell", "transformer")]
     [InlineData(2, "--data", "--data", "")]
-    [InlineData(2, "--data", "--data")]
     [InlineData(2, "--hidden", "--hidden", "0")]
     [InlineData(1, "there is no such folder", "--data", "absent-folder")]
     public void BadLines_AreOneLineEach(int exitCode, string named, params string[] args)
@@ -192,7 +190,7 @@ public sealed class ImageExperimentTests(ImageExperimentTests.FirstRun first) : 
                 Layers = (reader, recipe, classes) =>
                     [reader, new PoolingOptions(PoolingKind.Mean, PoolingKind.Last, PoolingKind.First), new DropoutOptions(recipe.Dropout), new LinearOptions(classes)],
                 Small = new ImageRecipe { HiddenSize = 32, Epochs = 40, BatchSize = 32, PeakRate = 0.01, MaxShift = 1, Dropout = 0.1 },
-                Large = new ImageRecipe { HiddenSize = 32, Epochs = 2, BatchSize = 8, PeakRate = 0.01, MaxShift = 2, Dropout = 0.1, Views = ImageRecipe.FiveViews },
+                Large = new ImageRecipe { HiddenSize = 32, Epochs = 2, BatchSize = 8, PeakRate = 0.01, MaxShift = 2, Dropout = 0.1 },
             };
             using StringWriter output = new(), error = new();
             ExitCode = experiment.Run([.. args, "--out", Folder], output, error);
