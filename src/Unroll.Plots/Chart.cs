@@ -62,4 +62,22 @@ public sealed record HeatMap : Chart
 
     /// <summary>True to write each value into its cell.</summary>
     public bool ShowValues { get; init; }
+
+    /// <summary>True to leave cells whose value is 0 without text, so that the others stand out.</summary>
+    public bool HideZeros { get; init; }
 }
+
+/// <summary>Small grey pictures of one size, side by side in rows, each with a line of text under it. It has no axes.</summary>
+public sealed record ImageGrid : Chart
+{
+    /// <summary>The pictures, row by row; at least one.</summary>
+    public required IReadOnlyList<GridImage> Images { get; init; }
+
+    /// <summary>Pictures in a row, at least 1.</summary>
+    public int Columns { get; init; } = 5;
+}
+
+/// <summary>One picture of an <see cref="ImageGrid"/>.</summary>
+/// <param name="Ink">[rows, columns], row 0 on top: 0 for paper to 1 for full ink.</param>
+/// <param name="Caption">The line under it; may be empty.</param>
+public sealed record GridImage(double[,] Ink, string Caption);

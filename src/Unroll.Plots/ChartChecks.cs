@@ -11,7 +11,8 @@ static class ChartChecks
             case LineChart line: Check(line); break;
             case BarChart bar: Check(bar); break;
             case HeatMap map: Check(map); break;
-            default: throw new ArgumentException($"{chart.GetType().Name} is not a chart that can be drawn; use LineChart, BarChart or HeatMap.", nameof(chart));
+            case ImageGrid grid: Check(grid); break;
+            default: throw new ArgumentException($"{chart.GetType().Name} is not a chart that can be drawn; use LineChart, BarChart, HeatMap or ImageGrid.", nameof(chart));
         }
     }
 
@@ -76,6 +77,27 @@ static class ChartChecks
             {
                 if (!double.IsFinite(chart.Values[r, c]))
                     throw Bad(chart, $"Values[{r}, {c}] is {Text(chart.Values[r, c])}; every value must be finite.");
+            }
+        }
+    }
+
+    static void Check(ImageGrid chart)
+    {
+        if (chart.Images is null || chart.Images.Count == 0)
+            throw Bad(chart, "has no images; give it at least one.");
+        if (chart.Columns < 1)
+            throw Bad(chart, $"has {chart.Columns} columns; it must be 1 or more.");
+        for (var i = 0; i < chart.Images.Count; i++)
+        {
+            if (chart.Images[i]?.Ink is not { Length: > 0 } ink)
+                throw Bad(chart, $"has an empty image {i}; give it at least one row and one column.");
+            var first = chart.Images[0].Ink;
+            if ((ink.GetLength(0), ink.GetLength(1)) != (first.GetLength(0), first.GetLength(1)))
+                throw Bad(chart, $"has {ink.GetLength(0)} x {ink.GetLength(1)} pixels in image {i} but {first.GetLength(0)} x {first.GetLength(1)} in image 0; all must be of one size.");
+            foreach (var pixel in ink)
+            {
+                if (!(pixel is >= 0 and <= 1))
+                    throw Bad(chart, $"image {i}: a pixel is {Text(pixel)}; every pixel must lie between 0 and 1.");
             }
         }
     }

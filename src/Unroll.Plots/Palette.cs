@@ -4,7 +4,7 @@ namespace Unroll.Plots;
 
 /// <summary>
 /// Okabe and Ito's colours, which stay apart for colour-blind readers, without the yellow that vanishes on white;
-/// and the two colour maps built on them.
+/// and the colour maps beside them.
 /// </summary>
 static class Palette
 {
@@ -31,6 +31,9 @@ static class Palette
 
     /// <summary>Blue over white to vermillion.</summary>
     public static IColormap Diverging { get; } = new Stops("Diverging", "#084f7d", "#66a9d1", "#f7f7f7", "#eda26b", "#9c4400");
+
+    /// <summary>Near white, so that a picture stands out from the page, to ink.</summary>
+    public static IColormap Grey { get; } = new Stops("Grey", "#eef0f3", "#1f2328");
 
     /// <summary>Straight lines between equally spaced colours.</summary>
     sealed class Stops(string name, params string[] stops) : IColormap

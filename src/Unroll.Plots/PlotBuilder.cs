@@ -22,6 +22,7 @@ static class PlotBuilder
             case LineChart line: AddLines(plot, line, width, height, svg); break;
             case BarChart bar: AddBars(plot, bar, width); break;
             case HeatMap map: AddHeatMap(plot, map, width, height); break;
+            case ImageGrid grid: AddImages(plot, grid, width, height); break;
         }
         Style(plot, chart);
         return plot;
@@ -407,12 +408,49 @@ static class PlotBuilder
             for (var c = 0; c < columns; c++)
             {
                 var value = chart.Values[r, c];
+                if (value == 0 && chart.HideZeros)
+                    continue;
                 var text = plot.Add.Text(AxisTicks.Value(value), c, rows - 1 - r);
                 var cell = map.Colormap.GetColor((value - min) / (max - min));
                 Style(text.LabelStyle, size, Brightness(cell) < 0.55 ? Colors.White : Palette.Ink);
                 text.Alignment = Alignment.MiddleCenter;
             }
         }
+    }
+
+    static void AddImages(Plot plot, ImageGrid chart, double width, double height)
+    {
+        const double Gap = 12;
+        const double CaptionHeight = TickSize + 10;
+        var (rows, columns) = (chart.Images[0].Ink.GetLength(0), chart.Images[0].Ink.GetLength(1));
+        var across = chart.Columns;
+        var down = (chart.Images.Count + across - 1) / across;
+
+        // One unit of the axes is one pixel of a picture, which is scale units of the drawing wide and high.
+        var (areaWidth, areaHeight) = (width - 20, height - 60);
+        var scale = Math.Max(0.1, Math.Min(((areaWidth / across) - Gap) / columns, ((areaHeight / down) - CaptionHeight) / rows));
+        var (slotWidth, slotHeight) = (areaWidth / across / scale, rows + (CaptionHeight / scale));
+        var longest = Math.Max(1, chart.Images.Max(image => image.Caption.Length));
+        var size = (float)Math.Clamp(((areaWidth / across) - 4) / (longest * CharacterWidth), 6, TickSize);
+        for (var i = 0; i < chart.Images.Count; i++)
+        {
+            var (x, y) = (((i % across) + 0.5) * slotWidth, -(i / across) * slotHeight);
+            var map = plot.Add.Heatmap(chart.Images[i].Ink);
+            map.Colormap = Palette.Grey;
+            map.ManualRange = new ScottPlot.Range(0, 1);
+            map.Rectangle = new CoordinateRect(x - (columns / 2.0), x + (columns / 2.0), y - rows, y);
+            if (string.IsNullOrEmpty(chart.Images[i].Caption))
+                continue;
+            var caption = plot.Add.Text(chart.Images[i].Caption, x, y - rows);
+            Style(caption.LabelStyle, size, Palette.Ink);
+            caption.Alignment = Alignment.UpperCenter;
+            caption.OffsetY = 2;
+        }
+
+        plot.Axes.SetLimits(0, across * slotWidth, -down * slotHeight, 0);
+        plot.Axes.SquareUnits();
+        plot.HideAxesAndGrid();
+        plot.HideLegend();
     }
 
     // Perceived brightness by ITU-R BT.601.

@@ -26,6 +26,9 @@ static class SvgText
             foreach (var position in text.Attributes().Where(a => a.Name == "x" || a.Name == "y"))
                 position.Value = position.Value.TrimEnd(',', ' ');
         }
+        // A browser would blur the pixels of a heat map or a small picture when it enlarges them.
+        foreach (var image in root.Descendants(s_svg + "image"))
+            image.SetAttributeValue("style", "image-rendering:pixelated");
         Dash.Restore(root);
         return root.ToString(SaveOptions.DisableFormatting);
     }

@@ -27,6 +27,15 @@ public static class MnistFolder
     public static IReadOnlyList<string> Garments { get; } =
         ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
+    /// <summary>Reads the data set in a folder: Fashion-MNIST where the folder's name has "fashion" in it, otherwise MNIST.</summary>
+    /// <exception cref="DataFileException">A file is missing or damaged, or they do not belong together.</exception>
+    public static ImageData Read(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)));
+        return name.Contains("fashion", StringComparison.OrdinalIgnoreCase) ? ReadFashion(folder) : ReadDigits(folder);
+    }
+
     /// <summary>Reads MNIST: handwritten digits of 28×28 pixels (LeCun, Cortes, Burges).</summary>
     /// <exception cref="DataFileException">A file is missing or damaged, or they do not belong together.</exception>
     public static ImageData ReadDigits(string folder) =>

@@ -39,6 +39,7 @@ public abstract record LayerOptions
 [JsonPolymorphic(TypeDiscriminatorPropertyName = "type")]
 [JsonDerivedType(typeof(RnnOptions), "rnn")]
 [JsonDerivedType(typeof(LstmOptions), "lstm")]
+[JsonDerivedType(typeof(LayerNormLstmOptions), "layerNormLstm")]
 [JsonDerivedType(typeof(GruOptions), "gru")]
 public abstract record RecurrentOptions : LayerOptions
 {

@@ -72,6 +72,35 @@ public sealed class CosineDecay(double rate, int length, double minimum = 0) : L
 }
 
 /// <summary>
+/// One cycle: η(k) = η₁·(1/25 + (1 − 1/25)·(1 − cos(π·k/(w·n)))/2) up to k = w·n, a warm-up to the peak η₁, and then
+/// η₁·(1 + cos(π·(k − w·n)/(n − w·n)))/2, a fall to 0 at k = n.
+/// </summary>
+/// <remarks>
+/// A large rate in the middle reaches wide minima in few steps; the warm-up lets a fresh model bear it. Smith and Topin,
+/// arXiv:1708.07120; the start at a 25th of the peak and the cosines are those of PyTorch's <c>OneCycleLR</c>.
+/// </remarks>
+/// <param name="peak">η₁ &gt; 0, the largest rate.</param>
+/// <param name="length">n ≥ 1, the time of the cycle.</param>
+/// <param name="warmUp">w, the share of the rise: above 0 and below 1.</param>
+public sealed class OneCycle(double peak, int length, double warmUp = 0.3) : LearningRateSchedule
+{
+    const double StartShare = 1.0 / 25;
+
+    readonly double _peak = Positive(peak, nameof(peak));
+    readonly int _length = length >= 1 ? length : throw new ArgumentOutOfRangeException(nameof(length), length, "Expected at least 1.");
+    readonly double _warmUp = warmUp is > 0 and < 1 ? warmUp : throw new ArgumentOutOfRangeException(nameof(warmUp), warmUp, "Expected above 0 and below 1.");
+
+    /// <inheritdoc/>
+    public override double Rate(int index)
+    {
+        var top = _warmUp * _length;
+        return index < top
+            ? _peak * (StartShare + ((1 - StartShare) * (1 - double.CosPi(index / top)) / 2))
+            : _peak * (1 + double.CosPi((Math.Min(index, _length) - top) / (_length - top))) / 2;
+    }
+}
+
+/// <summary>
 /// Multiplies the rate by <paramref name="factor"/> when the monitored loss has not fallen below
 /// (1 − <paramref name="threshold"/>) × its best for more than <paramref name="patience"/> epochs.
 /// </summary>

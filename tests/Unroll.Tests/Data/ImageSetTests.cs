@@ -193,6 +193,53 @@ public sealed class ImageSetTests : DataFileFixture
     }
 
     [Fact]
+    public void Slants_MoveEachRow_ByItsDistanceFromTheMiddle()
+    {
+        // Six rows of seven: row r moves by dx + round(s·(2.5 − r)), and all of it by dy rows.
+        var set = Numbered([0, 1, 2], rows: 6, columns: 7);
+        var source = new ImageSequenceSource(set, 1, new MersenneTwister(8), maxSlant: 0.9);
+        Assert.Equal(0.9, source.MaxSlant);
+        var twin = new MersenneTwister(8);
+        var leanings = new HashSet<int>();
+        for (var fill = 0; fill < 60; fill++)
+        {
+            int[] indices = [fill % 3, 2];
+            var batch = Filled(source, indices);
+            for (var b = 0; b < 2; b++)
+            {
+                var (dy, dx) = (twin.NextInterval(2) - 1, twin.NextInterval(2) - 1);
+                var s = twin.Uniform(-0.9, 0.9);
+                leanings.Add((int)Math.Round(2.5 * s));
+                var expected = new float[6, 7];
+                for (var r = 0; r < 6; r++)
+                {
+                    for (var c = 0; c < 7; c++)
+                    {
+                        var (t, place) = (r + dy, c + dx + (int)Math.Round(s * (2.5 - r)));
+                        if (t is >= 0 and < 6 && place is >= 0 and < 7)
+                            expected[t, place] = set.Image(indices[b])[(r * 7) + c] / 255f;
+                    }
+                }
+
+                for (var t = 0; t < 6; t++)
+                {
+                    for (var c = 0; c < 7; c++)
+                        Assert.Equal(expected[t, c], batch.Inputs[(((t * 2) + b) * 7) + c]);
+                }
+            }
+        }
+
+        Assert.Equal([-2, -1, 0, 1, 2], leanings.Order());
+    }
+
+    [Fact]
+    public void Slants_OutOfRange_AreRefused()
+    {
+        foreach (var slant in new[] { -0.1, 1.1, double.NaN })
+            Assert.Equal("maxSlant", Assert.Throws<ArgumentOutOfRangeException>(() => new ImageSequenceSource(Numbered([0]), 0, new MersenneTwister(1), slant)).ParamName);
+    }
+
+    [Fact]
     public void Shifts_AreDrawnAnewEachTime_AndOneSeedGivesOneRun()
     {
         var set = Numbered([0, 1, 2], rows: 4, columns: 5);

@@ -49,6 +49,20 @@ public sealed class MnistFolderTests : DataFileFixture
         Assert.Contains("dataset-fashion-mnist", Assert.Throws<DataFileException>(() => MnistFolder.ReadFashion(Folder)).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("mnist", "MNIST")]
+    [InlineData("Fashion", "Fashion-MNIST")]
+    [InlineData("my-fashion-mnist/", "Fashion-MNIST")]
+    public void Read_TellsFashionByTheNameOfTheFolder(string folder, string name)
+    {
+        WriteFour();
+        var path = Path.Combine(Folder, folder);
+        Directory.CreateDirectory(path);
+        foreach (var file in Directory.GetFiles(Folder))
+            File.Move(file, Path.Combine(path, Path.GetFileName(file)));
+        Assert.Equal(name, MnistFolder.Read(path).Name);
+    }
+
     [Fact]
     public void Read_TakesNoFileHalfDownloaded()
     {

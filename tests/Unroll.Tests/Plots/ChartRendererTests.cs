@@ -10,13 +10,14 @@ public class ChartRendererTests
 {
     static readonly XNamespace s_svg = "http://www.w3.org/2000/svg";
 
-    public static TheoryData<string> Names => ["sine", "loss", "bars", "map"];
+    public static TheoryData<string> Names => ["sine", "loss", "bars", "map", "grid"];
 
     static Chart ByName(string name) => name switch
     {
         "sine" => Samples.Sine,
         "loss" => Samples.Loss,
         "bars" => Samples.Bars,
+        "grid" => Samples.Grid,
         _ => Samples.Map,
     };
 
@@ -111,6 +112,56 @@ public class ChartRendererTests
     }
 
     [Fact]
+    public void HeatMap_LeavesZerosOut_WhenAsked()
+    {
+        var map = Samples.Map with { Values = new double[,] { { 0, 17 }, { 23, 0 } }, RowLabels = ["upper", "lower"], ColumnLabels = ["a", "b"] };
+        Assert.Equal(2, Texts(map).Count(text => text == "0") - Texts(map with { HideZeros = true }).Count(text => text == "0"));
+        Assert.Contains("17", Texts(map with { HideZeros = true }));
+    }
+
+    [Fact]
+    public void Grid_ShowsPixelsAsSquares_TheFirstRowOnTop()
+    {
+        // Alone in the grid, a picture of 8×8 with one pixel of ink in its upper left corner.
+        using var bitmap = Samples.Draw(new ImageGrid { Title = " ", Columns = 1, Images = [Samples.Grid.Images[1] with { Caption = "" }] }, 1000, 600);
+        var dark = Places(bitmap, colour => colour.Red < 100);
+        var paper = Places(bitmap, colour => colour is { Red: 0xee, Green: 0xf0, Blue: 0xf3 });
+        var side = dark.Right - dark.Left;
+        Assert.InRange(side, 40, 75); // of 8 in at most 600
+        Assert.InRange(dark.Bottom - dark.Top, side - 2, side + 2);
+        Assert.InRange(paper.Right - paper.Left, (8 * side) - 16, (8 * side) + 16);
+        Assert.InRange(paper.Bottom - paper.Top, (8 * side) - 16, (8 * side) + 16);
+        Assert.InRange(dark.Left, paper.Left - 2, paper.Left + 2);
+        Assert.InRange(dark.Top, paper.Top - 2, paper.Top + 2);
+    }
+
+    [Fact]
+    public void Grid_WritesEveryCaption_AndKeepsPixelsSharp()
+    {
+        foreach (var text in new[] { "Grid", "ramp", "dot: 99.9 %" })
+            Assert.Contains(text, Texts(Samples.Grid));
+        var images = XElement.Parse(ChartRenderer.ToSvg(Samples.Grid)).Descendants(s_svg + "image").ToList();
+        Assert.NotEmpty(images);
+        Assert.All(images, image => Assert.Equal("image-rendering:pixelated", image.Attribute("style")?.Value));
+    }
+
+    /// <summary>The smallest rectangle around the pixels that fulfil the condition.</summary>
+    static SKRectI Places(SKBitmap bitmap, Func<SKColor, bool> condition)
+    {
+        var (left, top, right, bottom) = (int.MaxValue, int.MaxValue, 0, 0);
+        for (var y = 0; y < bitmap.Height; y++)
+        {
+            for (var x = 0; x < bitmap.Width; x++)
+            {
+                if (condition(bitmap.GetPixel(x, y)))
+                    (left, top, right, bottom) = (Math.Min(left, x), Math.Min(top, y), Math.Max(right, x + 1), Math.Max(bottom, y + 1));
+            }
+        }
+
+        return new SKRectI(left, top, right, bottom);
+    }
+
+    [Fact]
     public void Svg_IsTheSame_InACultureWithDecimalComma()
     {
         var expected = ChartRenderer.ToSvg(Samples.Sine);
@@ -153,6 +204,12 @@ public class ChartRendererTests
         { "empty matrix", new HeatMap { Title = "t", Values = new double[0, 3] } },
         { "Values[0, 1] is NaN", new HeatMap { Title = "t", Values = new[,] { { 1, double.NaN } } } },
         { "2 column labels but 1 columns", new HeatMap { Title = "t", Values = new[,] { { 1.0 } }, ColumnLabels = ["a", "b"] } },
+        { "has no images", new ImageGrid { Title = "t", Images = [] } },
+        { "has 0 columns", new ImageGrid { Title = "t", Images = [new(new double[1, 1], "")], Columns = 0 } },
+        { "an empty image 1", new ImageGrid { Title = "t", Images = [new(new double[1, 1], ""), new(new double[0, 3], "")] } },
+        { "2 x 1 pixels in image 1 but 1 x 1 in image 0", new ImageGrid { Title = "t", Images = [new(new double[1, 1], ""), new(new double[2, 1], "")] } },
+        { "image 0: a pixel is 1.5", new ImageGrid { Title = "t", Images = [new(new[,] { { 1.5 } }, "")] } },
+        { "image 0: a pixel is NaN", new ImageGrid { Title = "t", Images = [new(new[,] { { double.NaN } }, "")] } },
     };
 
     [Theory]

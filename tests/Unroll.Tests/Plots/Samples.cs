@@ -42,6 +42,22 @@ static class Samples
         ShowValues = true,
     };
 
+    // A ramp of grey, a single pixel of full ink in the upper left corner, and nothing.
+    public static ImageGrid Grid { get; } = new()
+    {
+        Title = "Grid",
+        Columns = 2,
+        Images = [new(Pixels((row, column) => (row + (4 * column)) / 35.0), "ramp"), new(Pixels((row, column) => row + column == 0 ? 1 : 0), "dot: 99.9 %"), new(Pixels((_, _) => 0), "")],
+    };
+
+    static double[,] Pixels(Func<int, int, double> ink)
+    {
+        var pixels = new double[8, 8];
+        for (var i = 0; i < pixels.Length; i++)
+            pixels[i / 8, i % 8] = ink(i / 8, i % 8);
+        return pixels;
+    }
+
     public static LineChart OneSeries(Series series, bool logY = false) => new() { Title = "One", Series = [series], LogY = logY };
 
     public static SKBitmap Draw(Chart chart, int width = 1600, int height = 900)

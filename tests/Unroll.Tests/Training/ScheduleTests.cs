@@ -44,6 +44,23 @@ public class ScheduleTests
     }
 
     [Fact]
+    public void OneCycle_RisesToThePeak_AndFallsToZero()
+    {
+        var schedule = new OneCycle(0.5, 40, 0.25);
+        Assert.Equal(0.02, schedule.Rate(0), 1e-15); // a 25th of the peak
+        Assert.Equal((0.02 + 0.5) / 2, schedule.Rate(5), 1e-15);
+        Assert.Equal(0.5, schedule.Rate(10), 1e-15);
+        Assert.Equal(0.25, schedule.Rate(25), 1e-15);
+        for (var index = 0; index <= 10; index++)
+            Assert.Equal(0.02 + (0.48 * (1 - Math.Cos(Math.PI * index / 10)) / 2), schedule.Rate(index), 1e-15);
+        for (var index = 10; index <= 40; index++)
+            Assert.Equal(0.25 * (1 + Math.Cos(Math.PI * (index - 10) / 30)), schedule.Rate(index), 1e-15);
+        Assert.Equal(0, schedule.Rate(40), 1e-15);
+        Assert.Equal(0, schedule.Rate(int.MaxValue), 1e-15);
+        Assert.Equal(0.04, new OneCycle(1, 1).Rate(0), 1e-15);
+    }
+
+    [Fact]
     public void ReduceOnPlateau_FollowsAHandMadeSequence()
     {
         var schedule = new ReduceOnPlateau(1, factor: 0.5, patience: 2, threshold: 0.1, minimum: 0.2);
@@ -85,7 +102,7 @@ public class ScheduleTests
     [Fact]
     public void TimeAlone_DecidesTheOtherSchedules()
     {
-        foreach (LearningRateSchedule schedule in new LearningRateSchedule[] { new ConstantRate(1), new StepDecay(1, 2), new CosineDecay(1, 9) })
+        foreach (LearningRateSchedule schedule in new LearningRateSchedule[] { new ConstantRate(1), new StepDecay(1, 2), new CosineDecay(1, 9), new OneCycle(1, 9) })
         {
             var before = schedule.Rate(3);
             for (var epoch = 0; epoch < 20; epoch++)
@@ -102,16 +119,21 @@ public class ScheduleTests
             Check("rate", () => _ = new ConstantRate(rate));
             Check("rate", () => _ = new StepDecay(rate, 1));
             Check("rate", () => _ = new CosineDecay(rate, 1));
+            Check("peak", () => _ = new OneCycle(rate, 1));
             Check("rate", () => _ = new ReduceOnPlateau(rate));
         }
 
         Check("stepSize", () => _ = new StepDecay(1, 0));
         Check("gamma", () => _ = new StepDecay(1, 1, 0));
         Check("length", () => _ = new CosineDecay(1, 0));
+        Check("length", () => _ = new OneCycle(1, 0));
         Check("minimum", () => _ = new CosineDecay(1, 1, -0.1));
         Check("minimum", () => _ = new CosineDecay(1, 1, double.NaN));
         foreach (var factor in new[] { 0, 1, 1.5, double.NaN })
+        {
+            Check("warmUp", () => _ = new OneCycle(1, 9, factor));
             Check("factor", () => _ = new ReduceOnPlateau(1, factor));
+        }
 
         static void Check(string parameter, Action action) =>
             Assert.Equal(parameter, Assert.Throws<ArgumentOutOfRangeException>(action).ParamName);
