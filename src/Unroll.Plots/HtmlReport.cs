@@ -103,6 +103,14 @@ public sealed partial class HtmlReport
         return Add($"<figure><div class=\"card\">{svg}</div>\n<figcaption><b>Figure {_figureCount}.</b> {Inline(caption)}</figcaption></figure>");
     }
 
+    /// <summary>Adds a list of links.</summary>
+    /// <param name="links">What to click and where it leads: an address, or a path relative to the page.</param>
+    public HtmlReport Links(IEnumerable<(string Text, string Target)> links)
+    {
+        ArgumentNullException.ThrowIfNull(links);
+        return Add($"<ul>{string.Concat(links.Select(link => $"\n<li><a href=\"{Escape(link.Target)}\">{Inline(link.Text)}</a></li>"))}\n</ul>");
+    }
+
     /// <summary>Adds text that is folded away under a line the reader can open.</summary>
     /// <param name="summary">The line.</param>
     /// <param name="text">The text under it; a blank line starts a new paragraph.</param>

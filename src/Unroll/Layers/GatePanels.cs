@@ -55,26 +55,15 @@ sealed unsafe class GatePanels
     /// <summary>Fills rows [<paramref name="row"/>, row + columns) of every panel from the weights [G·H, columns].</summary>
     public void Pack(float* weights, int columns, int row)
     {
-        // Blocks of 32 rows of a panel stay in the first-level cache while its columns are written one by one.
-        const int Block = 32;
         for (var panel = 0; panel < Count; panel++)
         {
             int units = Units(panel), width = Width(panel);
-            for (var k0 = 0; k0 < columns; k0 += Block)
+            var destination = Weights(panel) + ((nint)row * width);
+            foreach (var gate in _gates)
             {
-                var depth = Math.Min(Block, columns - k0);
-                var destination = Weights(panel) + ((nint)(row + k0) * width);
-                foreach (var gate in _gates)
-                {
-                    var source = weights + (((nint)gate * _hidden) + (panel * UnitsPerPanel)) * columns + k0;
-                    for (var unit = 0; unit < units; unit++)
-                    {
-                        for (var k = 0; k < depth; k++)
-                            destination[(nint)k * width] = source[k];
-                        source += columns;
-                        destination++;
-                    }
-                }
+                var source = weights + (((nint)gate * _hidden) + (panel * UnitsPerPanel)) * columns;
+                TransposedCopy.Copy(source, columns, units, columns, destination, width);
+                destination += units;
             }
         }
     }

@@ -31,43 +31,23 @@ sealed unsafe class PackedMatrix
     /// <summary>Packs <paramref name="source"/> [K, N], or [N, K] when <paramref name="transposed"/>.</summary>
     public void Pack(KernelKind kernel, float* source, bool transposed)
     {
-        nint kStep = transposed ? 1 : N;
-        nint nStep = transposed ? K : 1;
+        // The naive kernel's one panel is the plain matrix.
         var count = KernelLanes.Of(kernel);
+        var width = kernel == KernelKind.Naive ? N : PanelWidth(count);
         var destination = _buffer.Pointer;
-        if (kernel == KernelKind.Naive)
-        {
-            PackPanel(source, kStep, nStep, N, N, destination);
-            return;
-        }
-
-        var width = PanelWidth(count);
         for (var n = 0; n < N; n += width)
         {
             var columns = Math.Min(width, N - n);
             var padded = (columns + count - 1) / count * count;
-            PackPanel(source + (n * nStep), kStep, nStep, columns, padded, destination);
-            destination += (nint)K * padded;
-        }
-    }
-
-    void PackPanel(float* source, nint kStep, nint nStep, int columns, int padded, float* destination)
-    {
-        for (var k = 0; k < K; k++)
-        {
-            var row = source + (k * kStep);
-            if (nStep == 1)
+            if (transposed)
+                TransposedCopy.Copy(source + ((nint)n * K), K, columns, K, destination, padded);
+            for (var k = 0; k < K; k++)
             {
-                new ReadOnlySpan<float>(row, columns).CopyTo(new Span<float>(destination, columns));
+                if (!transposed)
+                    new ReadOnlySpan<float>(source + ((nint)k * N) + n, columns).CopyTo(new Span<float>(destination, columns));
+                new Span<float>(destination + columns, padded - columns).Clear();
+                destination += padded;
             }
-            else
-            {
-                for (var n = 0; n < columns; n++)
-                    destination[n] = row[n * nStep];
-            }
-
-            new Span<float>(destination + columns, padded - columns).Clear();
-            destination += padded;
         }
     }
 }

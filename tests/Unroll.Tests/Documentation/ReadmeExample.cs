@@ -10,7 +10,7 @@ namespace Unroll.Tests.Documentation;
 
 static class ReadmeExample
 {
-    public static (TrainingHistory History, float[] Forecast, SequenceModel Loaded) Run()
+    public static (TrainingHistory History, float[] Forecast, SequenceModel Loaded, float Next) Run()
     {
         // <readme>
         // Your series: one number per step, scaled to about unit size.
@@ -37,7 +37,13 @@ static class ReadmeExample
         float[] forecast = Forecaster.ClosedLoop(model, series, horizon: 50);
         ModelFile.Save("sine.safetensors", model);
         var loaded = ModelFile.Load("sine.safetensors");
+
+        // In service: values one by one as they come, the state kept inside, no memory allocated.
+        var stream = loaded.CreateStream();
+        var next = new float[1];
+        foreach (var value in series)
+            stream.Step([value], next);
         // </readme>
-        return (history, forecast, loaded);
+        return (history, forecast, loaded, next[0]);
     }
 }

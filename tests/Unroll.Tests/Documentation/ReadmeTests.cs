@@ -34,11 +34,12 @@ public partial class ReadmeTests
     {
         try
         {
-            var (history, forecast, loaded) = ReadmeExample.Run();
+            var (history, forecast, loaded, next) = ReadmeExample.Run();
             Assert.InRange(history.Epochs[^1].TrainingLoss, 0, history.Epochs[0].TrainingLoss / 10);
 
             // A wave out of phase, or none, would be 0.7 and more away.
             Assert.InRange(Statistics.RootMeanSquareError(forecast, NoisySine.Clean(50, start: 251)), 0, 0.15);
+            Assert.Equal(forecast[0], next);
             Assert.Equal(forecast, Forecaster.ClosedLoop(loaded, NoisySine.Generate(251, new MersenneTwister(12)), 50));
         }
         finally

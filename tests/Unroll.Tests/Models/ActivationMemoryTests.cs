@@ -10,19 +10,27 @@ public class ActivationMemoryTests
     [InlineData(50, 32, 16, 64)]
     public void ActivationBytes_AreTheFormulaOfTheArchitecturePage(int T, int B, int I, int H)
     {
+        long rows = (long)T * B;
         foreach (var cell in CellOptions.All(H))
         {
-            var model = new SequenceModel(new SequenceModelOptions(I, [cell, new LinearOptions(3)]), Kernels.Engine(Kernels.Chosen));
-            long g = model.Parameters.Find(0, ParameterRole.BiasIh).Length / H;
+            var single = new SequenceModel(new SequenceModelOptions(I, [cell]), Kernels.Engine(Kernels.Chosen));
+            long g = single.Parameters.Find(0, ParameterRole.BiasIh).Length / H;
             long s = cell is RnnOptions ? 0 : 1, c = cell is LstmOptions ? 1 : 0;
-            long rows = (long)T * B;
-            var recurrent = cell is LayerNormLstmOptions
-                ? (rows * ((12 * H) + (3 * H) + 9)) + ((rows + B) * 2 * H) + (B * 7 * H)
-                : (rows * ((g * H) + H + (s * H))) + ((rows + B) * (H + (c * H))) + (B * (80 + (3 * H) + (c * H)));
-            var floats = recurrent + (2 * rows * 3) + (2 * rows * I);
+            var withoutDY = cell is LayerNormLstmOptions
+                ? (rows * ((12 * H) + (2 * H) + 9)) + ((rows + B) * 2 * H) + (B * 7 * H)
+                : (rows * ((g * H) + (s * H))) + ((rows + B) * (H + (c * H))) + (B * (80 + (3 * H) + (c * H)));
+            var input = 2 * rows * I;
 
-            // 14 arrays at most, each rounded up to 64 bytes.
-            Assert.InRange(model.Unroll(T, B).ActivationBytes, floats * sizeof(float), (floats * sizeof(float)) + (14 * 63));
+            Check(withoutDY + (rows * H) + input + (2 * rows * 3), [cell, new LinearOptions(3)]);
+            Check(withoutDY + (B * H) + input + (2 * B * H) + (2 * B * 3), [cell, new LastStepOptions(), new LinearOptions(3)]);
+            Check((2 * (withoutDY + (rows * H))) + input + (2 * rows * (I + (2 * H))), [new BidirectionalOptions(cell)]);
+        }
+
+        void Check(long floats, LayerOptions[] layers)
+        {
+            // Up to 28 arrays, each rounded up to 64 bytes.
+            var bytes = new SequenceModel(new SequenceModelOptions(I, layers), Kernels.Engine(Kernels.Chosen)).Unroll(T, B).ActivationBytes;
+            Assert.InRange(bytes, floats * sizeof(float), (floats * sizeof(float)) + (28 * 63));
         }
     }
 }
