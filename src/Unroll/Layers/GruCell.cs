@@ -121,7 +121,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
                 var r = Activations.Sigmoid<S, V>(Lanes<S, V>.Load(a + j, n));
                 Lanes<S, V>.Store(gates + j, r, n);
                 Lanes<S, V>.Store(gates + h + j, Activations.Sigmoid<S, V>(Lanes<S, V>.Load(a + units + j, n)), n);
-                Lanes<S, V>.Store(step.Saved + at, S.Multiply(r, Lanes<S, V>.Load(step.HPrev + at, n)), n);
+                Lanes<S, V>.Store(step.Saved + at, S.Multiply(r, Lanes<S, V>.Load(step.HMasked + at, n)), n);
             }
         }
     }
@@ -202,10 +202,10 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
                 var at = ((nint)row * h) + j;
                 var dQ = Lanes<S, V>.Load(step.DSaved + at, n);
                 var r = Lanes<S, V>.Load(gates + j, n);
-                var hPrev = Lanes<S, V>.Load(step.HPrev + at, n);
-                Lanes<S, V>.Store(gates + j, CellGradient.Sigmoid<S, V>(S.Multiply(dQ, hPrev), r), n);
-                var dH = S.Fma(dQ, r, Lanes<S, V>.Load(step.DH + at, n));
-                Lanes<S, V>.Store(step.DH + at, CellGradient.Flush<S, V>(dH), n);
+                var hMasked = Lanes<S, V>.Load(step.HMasked + at, n);
+                Lanes<S, V>.Store(gates + j, CellGradient.Sigmoid<S, V>(S.Multiply(dQ, hMasked), r), n);
+                var dH = S.Fma(dQ, r, Lanes<S, V>.Load(step.DHMasked + at, n));
+                Lanes<S, V>.Store(step.DHMasked + at, CellGradient.Flush<S, V>(dH), n);
             }
         }
     }

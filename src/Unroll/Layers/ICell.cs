@@ -5,7 +5,7 @@ namespace Unroll.Layers;
 /// <summary>What a recurrent product multiplies.</summary>
 enum ProductOperand
 {
-    /// <summary>hₜ₋₁.</summary>
+    /// <summary>hₜ₋₁, or m⊙hₜ₋₁ under recurrent dropout.</summary>
     PreviousHidden,
 
     /// <summary>The cell's saved vector of this step (r⊙hₜ₋₁ of a GRU that resets before the product).</summary>
@@ -104,6 +104,9 @@ readonly unsafe ref struct CellStep
 
     public float* HPrev { get; init; }
 
+    /// <summary>hₜ₋₁ as W_hh reads it: m⊙hₜ₋₁ under recurrent dropout, else <see cref="HPrev"/>.</summary>
+    public float* HMasked { get; init; }
+
     public float* H1 { get; init; }
 
     public float* CPrev { get; init; }
@@ -126,6 +129,9 @@ readonly unsafe ref struct CellStep
     /// In: ∂loss/∂h from the step after. Out: the part of ∂loss/∂hₜ₋₁ that passes by the products, to which the loop adds.
     /// </summary>
     public float* DH { get; init; }
+
+    /// <summary>∂loss/∂<see cref="HMasked"/>, to be added to: 0 at first under recurrent dropout, else <see cref="DH"/>.</summary>
+    public float* DHMasked { get; init; }
 
     /// <summary>In: ∂loss/∂c from the step after. Out: ∂loss/∂cₜ₋₁.</summary>
     public float* DC { get; init; }

@@ -192,14 +192,14 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
     {
         Multiply<S, V>(Input + RowOffset(t, b, Layer.InputSize), _weights.Ih, _productX.At(t, b), rows);
         if (t > 0 || !StartsAtZero)
-            Multiply<S, V>(Hidden(t - 1, b), _weights.Hh, _productH.At(t, b), rows);
+            Multiply<S, V>(RecurrentInput(t, b), _weights.Hh, _productH.At(t, b), rows);
         else
             new Span<float>(_productH.At(t, b), rows * _width).Clear();
         for (var row = b; row < b + rows; row++)
             ForwardRow<S, V>(t, row);
     }
 
-    static void Multiply<S, V>(float* x, PackedMatrix weights, float* y, int rows)
+    static void Multiply<S, V>(float* x, PackedMatrix weights, float* y, int rows, TileStart start = TileStart.Zero)
         where S : struct, ISimd<V>
         where V : struct => Gemm.Multiply<S, V>(new GemmProblem
         {
@@ -211,6 +211,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
             B = weights.Pointer,
             C = y,
             CRow = weights.N,
+            Start = start,
         });
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -283,7 +284,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         }
 
         if (t > 0 || WantsInitialGradient)
-            Multiply<S, V>(dProduct, _weightHhBack!, DH(b), rows);
+            Multiply<S, V>(dProduct, _weightHhBack!, DRecurrentInput(b), rows, TileStart.Destination);
     }
 
     /// <summary>dnc, the gates' gradients and dcₜ₋₁ of a row; <paramref name="scratch"/> holds H floats.</summary>
@@ -304,6 +305,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
             var tanhC = Lanes<S, V>.Load(tanh + j, n);
             Lanes<S, V>.Store(gates + (3 * h) + j, CellGradient.Sigmoid<S, V>(S.Multiply(dH, tanhC), o), n);
             Lanes<S, V>.Store(tanh + j, CellGradient.Tanh<S, V>(S.Multiply(dH, o), tanhC), n);
+            Lanes<S, V>.Store(dHNext + j, S.Broadcast(0f), n);
         }
 
         LayerNormalization.Backward<S, V>(tanh, _weights.GainCell, _normC.At(t, b), scratch, h, &NormsAt(t, b)->C);
@@ -335,7 +337,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         for (var row = first; row < last; row++)
             AccumulateGates<S, V>(row, start, end);
         AccumulateWeights<S, V>(Input + RowOffset(FirstStep, 0, Layer.InputSize), Layer.InputSize, _layer.WeightIh, _productX, start, end, worker);
-        AccumulateWeights<S, V>(Hidden(FirstStep - 1, 0), _h, _layer.WeightHh, _productH, start, end, worker);
+        AccumulateWeights<S, V>(RecurrentInput(FirstStep, 0), _h, _layer.WeightHh, _productH, start, end, worker);
     }
 
     /// <summary>dα_c += dnc⊙N(c), db_c += dnc of one of the T·B rows.</summary>

@@ -31,6 +31,10 @@ public abstract record LayerOptions
         ? value
         : throw new ArgumentOutOfRangeException(name, value, $"Expected 1 to {MaximumSize}.");
 
+    private protected static double DropoutRate(double value, string name) => value is >= 0 and < 1
+        ? value
+        : throw new ArgumentOutOfRangeException(name, value, "Expected a dropout rate of at least 0 and below 1.");
+
     // 4H·H floats of an LSTM's recurrent matrix must fit one array.
     const int MaximumSize = 16384;
 }
@@ -47,6 +51,20 @@ public abstract record RecurrentOptions : LayerOptions
 
     /// <summary>H, the number of hidden units.</summary>
     public int HiddenSize { get; }
+
+    /// <summary>
+    /// The probability with which, while training, a unit of hₜ₋₁ is hidden from W_hh: at least 0, below 1; 0 by default.
+    /// </summary>
+    /// <remarks>
+    /// <code>
+    /// W_hh reads m⊙hₜ₋₁,   m = 0 with probability RecurrentDropout, else 1 / (1 − RecurrentDropout)
+    /// </code>
+    /// Each row has one mask for all its steps and gates; hₜ₋₁ itself is carried on as it is, so the GRU's z⊙hₜ₋₁ does not see
+    /// the mask. Gal and Ghahramani, A theoretically grounded application of dropout in recurrent neural networks (NIPS
+    /// 2016); its mask of the inputs is a <see cref="DropoutOptions"/> layer with <see cref="DropoutOptions.PerSequence"/>.
+    /// </remarks>
+    /// <exception cref="ArgumentOutOfRangeException">The rate is out of range.</exception>
+    public double RecurrentDropout { get; init => field = DropoutRate(value, nameof(RecurrentDropout)); }
 
     internal override RecurrentOptions Recurrence => this;
 }
@@ -196,9 +214,7 @@ public sealed record DropoutOptions : LayerOptions
     /// <summary>Describes the layer.</summary>
     /// <param name="rate">The probability of a zero, at least 0 and below 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The rate is out of range.</exception>
-    public DropoutOptions(double rate) => Rate = rate is >= 0 and < 1
-        ? rate
-        : throw new ArgumentOutOfRangeException(nameof(rate), rate, "Expected a dropout rate of at least 0 and below 1.");
+    public DropoutOptions(double rate) => Rate = DropoutRate(rate, nameof(rate));
 
     /// <summary>The probability of a zero.</summary>
     public double Rate { get; }

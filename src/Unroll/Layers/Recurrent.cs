@@ -6,6 +6,8 @@ namespace Unroll.Layers;
 abstract class RecurrentLayer(RecurrentOptions options, int inputSize)
     : Layer(options, inputSize, options.HiddenSize)
 {
+    public double RecurrentDropout => options.RecurrentDropout;
+
     public abstract bool HasCellState { get; }
 
     public override IReadOnlyList<RecurrentLayer> Recurrences => [this];
@@ -171,7 +173,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         {
             var weights = _weights.Of(p);
             var panels = weights.Panels;
-            var operand = phases[p].Operand == ProductOperand.PreviousHidden ? Hidden(t - 1, b) : Saved(t, b);
+            var operand = phases[p].Operand == ProductOperand.PreviousHidden ? RecurrentInput(t, b) : Saved(t, b);
             for (var panel = 0; panel < panels.Count; panel++)
             {
                 var unit = panel * panels.UnitsPerPanel;
@@ -255,7 +257,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 A = gradient.Pointer,
                 ARow = gradient.Stride,
                 B = _weightHhBack[p].Pointer,
-                C = toHidden ? step.DH : step.DSaved,
+                C = toHidden ? step.DHMasked : step.DSaved,
                 CRow = _h,
                 Start = toHidden ? TileStart.Destination : TileStart.Zero,
             });
@@ -290,7 +292,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             var row = RowOf(product);
             columns[0] = new TallColumns
             {
-                Source = product.Operand == ProductOperand.PreviousHidden ? Hidden(FirstStep - 1, 0) : Saved(FirstStep, 0),
+                Source = product.Operand == ProductOperand.PreviousHidden ? RecurrentInput(FirstStep, 0) : Saved(FirstStep, 0),
                 SourceRow = _h,
                 Width = _h,
                 Destination = Gradient(_layer.WeightHh) + (row * _h),
@@ -364,6 +366,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             PreActivationRow = PreActivationRow,
             Gates = gates == null ? null : gates + unit,
             HPrev = Hidden(t - 1, b) + unit,
+            HMasked = RecurrentInput(t, b) + unit,
             H1 = Hidden(t, b) + unit,
             CPrev = CellState(t - 1, b) + unit,
             C1 = CellState(t, b) + unit,
@@ -371,6 +374,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             Peephole = peephole + unit,
             DY = DY(t, b) + unit,
             DH = DH(b) + unit,
+            DHMasked = DRecurrentInput(b) + unit,
             DC = DC(b) + unit,
             DSaved = At(_dSaved) + ((nint)b * _h) + unit,
         };

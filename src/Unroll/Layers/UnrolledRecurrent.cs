@@ -14,6 +14,11 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     readonly StepBuffer _hidden;
     readonly StepBuffer? _cellState;
     readonly Arena.Region _dY, _dH, _dC, _zeros;
+
+    // Recurrent dropout: m [B, H], m⊙h [T, B, H] and the gradient on it [B, H].
+    readonly Arena.Region _mask, _dMasked;
+    readonly StepBuffer? _masked;
+    bool _isMasked;
     UnrolledRecurrent[]? _self;
 
     // Of each row the first step with a gradient: before, it has vanished.
@@ -40,6 +45,11 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         _dC = arena.Reserve(layer.HasCellState ? (long)maxBatch * _h : 0);
         _zeros = arena.Reserve((long)maxBatch * _h);
         _firstSteps = new int[maxBatch];
+        if (layer.RecurrentDropout == 0)
+            return;
+        _mask = arena.Reserve((long)maxBatch * _h);
+        _dMasked = arena.Reserve((long)maxBatch * _h);
+        _masked = StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h);
     }
 
     public override int OutputSteps => _keep == Keep.LastOutput ? 1 : Steps;
@@ -121,6 +131,17 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         base.Resize(steps, batch, input);
         _hidden.Resize(batch);
         _cellState?.Resize(batch);
+        _masked?.Resize(batch);
+    }
+
+    public override void PrepareForward(bool training, ulong noise)
+    {
+        _isMasked = training && _masked is not null;
+        if (!_isMasked)
+            return;
+        var mask = new DropoutMask(((RecurrentLayer)Layer).RecurrentDropout, noise);
+        for (nint k = 0; k < (nint)Batch * _h; k++)
+            At(_mask)[k] = mask.Apply(1f, k);
     }
 
     public override void PrepareBackward() => Array.Clear(_firstSteps);
@@ -133,6 +154,8 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
             var end = Math.Min(b + block, b1);
             for (var t = t0; t < t1; t++)
             {
+                if (_isMasked)
+                    Mask(Hidden(t - 1, b), RecurrentInput(t, b), b, end, adds: false);
                 for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
                     ForwardStep(t, row, rows);
                 for (var row = b; Lengths is not null && row < end; row++)
@@ -154,8 +177,12 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
                 TakeLastGradient(b, end);
             for (var t = t1 - 1; t >= t0; t--)
             {
+                if (_isMasked)
+                    new Span<float>(DRecurrentInput(b), (end - b) * _h).Clear();
                 for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
                     BackwardStep(t, row, rows);
+                if (_isMasked)
+                    Mask(DRecurrentInput(b), DH(b), b, end, adds: true);
                 for (var row = b; Lengths is not null && row < end; row++)
                 {
                     if (t >= Lengths[row])
@@ -216,6 +243,12 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     /// <summary>∂loss/∂c that is carried through time.</summary>
     protected float* DC(int b) => At(_dC) + ((nint)b * _h);
 
+    /// <summary>hₜ₋₁ as W_hh reads it: masked under recurrent dropout.</summary>
+    protected float* RecurrentInput(int t, int b) => _isMasked ? _masked!.At(t, b) : Hidden(t - 1, b);
+
+    /// <summary>The gradient on <see cref="RecurrentInput"/>, to be added to: <see cref="DH"/> unless masked.</summary>
+    protected float* DRecurrentInput(int b) => _isMasked ? At(_dMasked) + ((nint)b * _h) : DH(b);
+
     protected nint RowOffset(int t, int b, int width) => (((nint)t * Batch) + b) * width;
 
     /// <summary>Equal blocks of at most <paramref name="most"/> rows, in whole register tiles.</summary>
@@ -224,6 +257,13 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         const int Tile = 6;
         var blocks = (rows + most - 1) / most;
         return (((rows + blocks - 1) / blocks) + Tile - 1) / Tile * Tile;
+    }
+
+    /// <summary>destination = m⊙source of rows [b, end), or what it was and that.</summary>
+    void Mask(float* source, float* destination, int b, int end, bool adds)
+    {
+        var action = new MaskAction { M = At(_mask) + ((nint)b * _h), Source = source, Destination = destination, Count = (end - b) * _h, Adds = adds };
+        _context.Engine.Run(ref action);
     }
 
     /// <summary>The next rows in [<paramref name="row"/>, end) that lie side by side and are valid at step t; 0 if there are none.</summary>
@@ -281,5 +321,24 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         _firstSteps.AsSpan(b, rows).Fill(t1);
         for (var t = t0; t < t1 && InputGradient != null; t++)
             new Span<float>(InputGradient + RowOffset(t, b, Layer.InputSize), rows * Layer.InputSize).Clear();
+    }
+
+    struct MaskAction : IKernelAction
+    {
+        public float* M, Source, Destination;
+        public int Count;
+        public bool Adds;
+
+        public readonly void Invoke<S, V>()
+            where S : struct, ISimd<V>
+            where V : struct
+        {
+            for (var k = 0; k < Count; k += S.Count)
+            {
+                var n = Count - k;
+                var (m, x) = (Lanes<S, V>.Load(M + k, n), Lanes<S, V>.Load(Source + k, n));
+                Lanes<S, V>.Store(Destination + k, Adds ? S.Fma(m, x, Lanes<S, V>.Load(Destination + k, n)) : S.Multiply(m, x), n);
+            }
+        }
     }
 }

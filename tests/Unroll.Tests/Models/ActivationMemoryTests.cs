@@ -19,6 +19,8 @@ public class ActivationMemoryTests
             var withoutDY = cell is LayerNormLstmOptions
                 ? (rows * ((12 * H) + (2 * H) + 9)) + ((rows + B) * 2 * H) + (B * 7 * H)
                 : (rows * ((g * H) + (s * H))) + ((rows + B) * (H + (c * H))) + (B * (80 + (3 * H) + (c * H)));
+            if (cell.RecurrentDropout > 0)
+                withoutDY += (rows + (2 * B)) * H;
             var input = 2 * rows * I;
 
             Check(withoutDY + (rows * H) + input + (2 * rows * 3), [cell, new LinearOptions(3)]);

@@ -18,5 +18,16 @@ static class CellOptions
         new LayerNormLstmOptions(hiddenSize),
         new GruOptions(hiddenSize),
         new GruOptions(hiddenSize) { ResetGate = ResetGate.BeforeProduct },
+        .. WithDropout(hiddenSize),
+    ];
+
+    /// <summary>Every kind of cell with dropout of its recurrent input.</summary>
+    public static RecurrentOptions[] WithDropout(int hiddenSize) =>
+    [
+        new RnnOptions(hiddenSize) { RecurrentDropout = 0.3 },
+        new LstmOptions(hiddenSize) { Peepholes = true, RecurrentDropout = 0.3 },
+        new LayerNormLstmOptions(hiddenSize) { RecurrentDropout = 0.3 },
+        new GruOptions(hiddenSize) { RecurrentDropout = 0.3 },
+        new GruOptions(hiddenSize) { ResetGate = ResetGate.BeforeProduct, RecurrentDropout = 0.3 },
     ];
 }

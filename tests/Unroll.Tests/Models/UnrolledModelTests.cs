@@ -239,6 +239,30 @@ public class UnrolledModelTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void RecurrentDropout_HidesTheSameUnitsAtEveryStep_AndIsOffInEvaluation()
+    {
+        // h₁ = relu(m⊙h₀) with h₀ = 1 is the mask, h₂ = m⊙m.
+        const int T = 3, B = 40, H = 50;
+        var model = new SequenceModel(
+            new SequenceModelOptions(1, [new RnnOptions(H) { Nonlinearity = Nonlinearity.Relu, RecurrentDropout = 0.25 }]), Kernels.Engine(Kernels.Chosen));
+        var weights = model.Parameters.ValuesOf(model.Parameters.Find(0, ParameterRole.WeightHh));
+        for (var j = 0; j < H; j++)
+            weights[j * (H + 1)] = 1f;
+        var unrolled = model.Unroll(T, B);
+        unrolled.InitialState.Hidden(0).Fill(1f);
+        unrolled.Forward(training: true, noise: 7);
+        var mask = unrolled.Output[..(B * H)].ToArray();
+        Assert.InRange(mask.Count(value => value == 0) / (double)(B * H), 0.18, 0.32); // ± 7 standard deviations
+        Assert.Equal(B * H, mask.Count(value => value is 0 or 1 / 0.75f));
+        Assert.Equal(B, mask.Chunk(H).Select(row => string.Join(',', row)).Distinct().Count());
+        Assert.Equal(mask.Select(m => m * m * m), unrolled.Output[^(B * H)..].ToArray());
+        unrolled.Forward(training: true, noise: 8);
+        Assert.NotEqual(mask, unrolled.Output[..(B * H)].ToArray());
+        unrolled.Forward(training: false, noise: 7);
+        Assert.Equal(T * B * H, unrolled.Output.Count(1f));
+    }
+
+    [Fact]
     public void Resize_ComputesTheSmallerPassExactly()
     {
         var model = Model(new SequenceModelOptions(2, [new LstmOptions(9), new LinearOptions(1)]), Kernels.Engine(Kernels.Chosen));
@@ -288,6 +312,7 @@ public class UnrolledModelTests(ITestOutputHelper output)
         Check<ArgumentException>("at least one layer", () => _ = new SequenceModel(new SequenceModelOptions(1, [])));
         Check<ArgumentOutOfRangeException>("1 to 16384", () => _ = new LstmOptions(0));
         Check<ArgumentOutOfRangeException>("below 1", () => _ = new DropoutOptions(1));
+        Check<ArgumentOutOfRangeException>("RecurrentDropout", () => _ = new GruOptions(2) { RecurrentDropout = double.NaN });
         Check<ArgumentOutOfRangeException>("input size", () => _ = new SequenceModel(new SequenceModelOptions(0, [new RnnOptions(1)])));
         Check<ArgumentException>("No parameter '0.Weight'", () => model.Parameters.Find(0, ParameterRole.Weight));
 

@@ -40,9 +40,30 @@ public class VariableLengthTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void RecurrentDropout_AgreesWithTheTheory_InOneDirectionAndInBoth()
+    {
+        foreach (var cell in CellOptions.WithDropout(H))
+        {
+            foreach (var options in new LayerOptions[] { cell, new BidirectionalOptions(cell) })
+            {
+                foreach (var kernel in Kernels.All)
+                {
+                    CompareWithTheory(options, s_lengths, kernel, noise: 77);
+                    CompareWithTheory(options, [], kernel, noise: 78);
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void EveryKernelAndThreadCount_GivesTheSameBits()
     {
-        foreach (var options in new LayerOptions[] { new BidirectionalOptions(new LstmOptions(35) { Peepholes = true }), new GruOptions(35) { ResetGate = ResetGate.BeforeProduct } })
+        LayerOptions[] layers =
+        [
+            new BidirectionalOptions(new LstmOptions(35) { Peepholes = true }), new GruOptions(35) { ResetGate = ResetGate.BeforeProduct },
+            new BidirectionalOptions(new LayerNormLstmOptions(35)), .. CellOptions.WithDropout(35),
+        ];
+        foreach (var options in layers)
         {
             foreach (var last in new LayerOptions[] { new LastStepOptions(), new PoolingOptions(PoolingKind.Mean, PoolingKind.Max, PoolingKind.First, PoolingKind.Last) })
             {
@@ -164,7 +185,11 @@ public class VariableLengthTests(ITestOutputHelper output)
             where TException : Exception => Assert.Contains(part, Assert.Throws<TException>(action).Message, StringComparison.Ordinal);
     }
 
-    static double CompareWithTheory(LayerOptions options, int[] lengths, KernelKind kernel)
+    /// <param name="options">The layer.</param>
+    /// <param name="lengths">The valid steps of each row, or none.</param>
+    /// <param name="kernel">What computes.</param>
+    /// <param name="noise">The seed of the masks; no dropout if null.</param>
+    static double CompareWithTheory(LayerOptions options, int[] lengths, KernelKind kernel, ulong? noise = null)
     {
         var model = Model([options], Kernels.Engine(kernel));
         var unrolled = Prepared(model, T, B, lengths, 6);
@@ -183,10 +208,10 @@ public class VariableLengthTests(ITestOutputHelper output)
             : new Recurrent(cells[0]);
         var valid = lengths.Length == 0 ? null : lengths;
         var x = new Sequence(T, B, I, unrolled.Input);
-        var cache = twin.Forward(x, TheoryTwin.States(unrolled.InitialState, B), valid);
+        var cache = twin.Forward(x, TheoryTwin.States(unrolled.InitialState, B), valid, noise is null ? null : [.. cells.Select((_, d) => Masks(d))]);
         var gradients = twin.Backward(cache, new Sequence(T, B, model.OutputSize, unrolled.OutputGradient), TheoryTwin.States(unrolled.FinalStateGradient, B));
 
-        unrolled.Forward(lengths: lengths);
+        unrolled.Forward(training: noise is not null, lengths: lengths, noise: noise ?? 0);
         var final = model.CreateState(B);
         unrolled.CopyFinalState(final);
         var worst = Compare("y", cache.Y.Values, unrolled.Output);
@@ -211,6 +236,15 @@ public class VariableLengthTests(ITestOutputHelper output)
         }
 
         return worst;
+
+        VariationalMasks Masks(int direction)
+        {
+            var mask = new DropoutMask(cells.Length == 2 ? ((BidirectionalOptions)options).Cell.RecurrentDropout : ((RecurrentOptions)options).RecurrentDropout, direction == 0 ? noise!.Value : ~noise!.Value);
+            var hidden = new Matrix(B, H);
+            for (var k = 0; k < B * H; k++)
+                hidden.Values[k] = mask.Apply(1f, k);
+            return new VariationalMasks(null, hidden);
+        }
 
         double Compare(string tensor, double[] expected, ReadOnlySpan<float> actual)
         {

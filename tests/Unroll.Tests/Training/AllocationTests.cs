@@ -15,7 +15,7 @@ public class AllocationTests
     {
         ["Rnn"] = [new RnnOptions(40)],
         ["LstmPeepholes"] = [new LstmOptions(24) { Peepholes = true }],
-        ["LayerNormLstm"] = [new LayerNormLstmOptions(24)],
+        ["LayerNormLstm"] = [new LayerNormLstmOptions(24) { RecurrentDropout = 0.1 }],
         ["Gru"] = [new GruOptions(24)],
         ["GruBeforeProduct"] = [new GruOptions(24) { ResetGate = ResetGate.BeforeProduct }],
         ["Stacked"] = [new LstmOptions(16), new DropoutOptions(0.2), new GruOptions(16)],

@@ -19,6 +19,9 @@ public class StreamTrainingTests
 
     static readonly float[] s_series = Series(((Streams * L) + 1) * F);
 
+    /// <summary>Every cell whose training pass is its pass.</summary>
+    static IEnumerable<RecurrentOptions> Cells => CellOptions.All(5).Where(cell => cell.RecurrentDropout == 0);
+
     [Theory]
     [InlineData(3)]
     [InlineData(5)]
@@ -26,7 +29,7 @@ public class StreamTrainingTests
     [InlineData(99)]
     public void Gradients_AgreeWithTheTheory_ForEveryCell(int k2)
     {
-        foreach (var cell in CellOptions.All(5))
+        foreach (var cell in Cells)
         {
             var model = Model(cell);
             var steps = Gradients(model, k2);
@@ -65,7 +68,7 @@ public class StreamTrainingTests
     [Fact]
     public void LongK2_AddsUpToTheGradientOfTheWholeStreams()
     {
-        foreach (var cell in CellOptions.All(5))
+        foreach (var cell in Cells)
         {
             var model = Model(cell);
             var sum = new double[model.Parameters.Count];
@@ -109,7 +112,7 @@ public class StreamTrainingTests
     [InlineData(5, 6)]
     public void CarriedState_GivesTheBitsOfOnePass_AndBeginsAnewWithTheStreams(int k2, int? stepsPerEpoch)
     {
-        foreach (var cell in CellOptions.All(5))
+        foreach (var cell in Cells)
         {
             var model = Model(cell);
             var whole = Whole(model).Output;
