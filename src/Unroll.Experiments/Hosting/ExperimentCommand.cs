@@ -17,6 +17,9 @@ public sealed record ExperimentContext(
 {
     /// <summary>The seeds to run.</summary>
     public IReadOnlyList<uint> SeedList { get; } = [.. Enumerable.Range(0, Seeds).Select(i => Seed + (uint)i)];
+
+    /// <summary>The seeds in words: "3" or "1 to 10".</summary>
+    public string SeedText => Seeds == 1 ? $"{Seed}" : $"{SeedList[0]} to {SeedList[^1]}";
 }
 
 /// <summary>The command line of an experiment: the options all of them have, one clear line per error, exit codes.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Unroll.Numerics;
 
@@ -12,6 +13,15 @@ public sealed record Machine(string Cpu, int Cores, KernelKind Kernel, double Fm
 {
     /// <summary>Looks at this machine; measures its peak.</summary>
     public static Machine Measure() => new(CpuName(), Environment.ProcessorCount, Engine.Default.Kernel, FmaPeak.Measure(Engine.WidestKernel));
+
+    /// <summary>Names and values for the settings of a report.</summary>
+    public IReadOnlyList<(string Name, string Value)> Describe() =>
+    [
+        ("processor", $"{Cpu}, {Cores} cores"),
+        ("kernel", $"{Kernel}"),
+        ("FMA peak of one core, measured", string.Create(CultureInfo.InvariantCulture, $"{FmaPeakGflops:F0} GFLOP/s")),
+        ("training time", "per seed, on one thread while the other cores train others"),
+    ];
 
     static string CpuName()
     {
