@@ -36,6 +36,12 @@ return new ImageExperiment
     Small = new ImageRecipe { HiddenSize = 64, Epochs = 60, BatchSize = 32, PeakRate = 0.01, MaxShift = 1, Dropout = 0.3 },
     Large = new ImageRecipe
     {
-        HiddenSize = 128, Epochs = 12, BatchSize = 64, PeakRate = 0.005, MaxShift = 2, MaxSlant = 0.15, Dropout = 0.2,
+        HiddenSize = 128,
+        Epochs = 12,
+        BatchSize = 64,
+        PeakRate = 0.005,
+        MaxShift = 2,
+        MaxSlant = 0.15,
+        Dropout = 0.2,
     },
 }.Run(args);

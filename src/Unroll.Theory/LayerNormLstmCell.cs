@@ -73,7 +73,14 @@ public sealed class LayerNormLstmCell : Cell
 
         return new LayerNormLstmCache(x, previous, new CellState(h, c), hMasked, hiddenMask)
         {
-            I = i, F = f, G = g, O = o, TanhC = tanhC, NormX = normX, NormH = normH, NormC = normC,
+            I = i,
+            F = f,
+            G = g,
+            O = o,
+            TanhC = tanhC,
+            NormX = normX,
+            NormH = normH,
+            NormC = normC,
         };
     }
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using Unroll.Experiments.Baselines;
@@ -80,12 +79,14 @@ public sealed class SineExperiment
         var others = comparison.Select(recipe => Scaled(recipe, context, 0));
         var output = context.Output;
         output.WriteLine(Title);
-        output.WriteLine($"{hidden} hidden units, {Plural(context.Seeds, "seed")} from {context.Seed}, recipe '{main.Name}': {main.Title}");
+        output.WriteLine($"{hidden} hidden units, {NumberText.Count(context.Seeds, "seed")} from {context.Seed}, recipe '{main.Name}': {main.Title}");
         foreach (var (name, value) in main.Describe())
             output.WriteLine($"  {name}: {value}");
         output.WriteLine();
 
-        var results = RunAll(context, [main, .. others], hidden, data);
+        var results = SideBySide
+            .Run(context, [main, .. others], recipe => $"{CellName} {recipe.Name}", (recipe, seed, report) => RunOne(recipe, seed, hidden, data, context, report))
+            .ConvertAll(result => new SineResult(result.Way, result.Runs));
         var report = new SineReport(this, context, hidden, machine, data, results);
         output.WriteLine();
         TextTable.Write(output, report.TableHeader, report.TableRows());
@@ -109,33 +110,6 @@ public sealed class SineExperiment
 
     static SineRecipe Scaled(SineRecipe recipe, ExperimentContext context, int epochs) =>
         epochs > 0 ? recipe with { Epochs = epochs } : context.Quick ? recipe with { Epochs = recipe.Epochs / QuickDivisor } : recipe;
-
-    /// <summary>Every recipe on every seed, as many at a time as there are cores, each on one thread.</summary>
-    List<SineResult> RunAll(ExperimentContext context, SineRecipe[] recipes, int hidden, SineData data)
-    {
-        var jobs = recipes.SelectMany(recipe => context.SeedList.Select(seed => (Recipe: recipe, Seed: seed))).ToArray();
-        var runs = new SineRun?[jobs.Length];
-        var labels = jobs.Select(job => $"{CellName} {job.Recipe.Name} seed {job.Seed}").ToArray();
-        ProgressBoard.Show(context.Output, labels, board => Parallel.ForEach(
-            Partitioner.Create(Enumerable.Range(0, jobs.Length), EnumerablePartitionerOptions.NoBuffering), // in order
-            new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount },
-            index =>
-            {
-                if (!context.Cancellation.IsCancellationRequested)
-                    runs[index] = RunOne(jobs[index].Recipe, jobs[index].Seed, hidden, data, context, (fraction, text) => board.Report(index, fraction, text));
-            }));
-
-        // A stopped experiment still tells what was finished.
-        var results = recipes
-            .Select(recipe => new SineResult(recipe, [.. runs.OfType<SineRun>().Where(run => ReferenceEquals(run.Recipe, recipe))]))
-            .Where(result => result.Runs.Count > 0)
-            .ToList();
-        if (results.Count == 0 || !ReferenceEquals(results[0].Recipe, recipes[0]))
-            throw new OperationCanceledException(context.Cancellation);
-        if (context.Cancellation.IsCancellationRequested)
-            context.Output.WriteLine("Stopped early; these are the finished runs.");
-        return results;
-    }
 
     SineRun? RunOne(
         SineRecipe recipe, uint seed, int hidden, SineData data, ExperimentContext context, Action<double, string> report)
@@ -179,6 +153,4 @@ public sealed class SineExperiment
             ],
             run.TrainSeconds)),
     ]);
-
-    static string Plural(int count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
 }

@@ -1,6 +1,6 @@
-using System.Globalization;
 using Unroll.Experiments.Hosting;
 using Unroll.Plots;
+using static Unroll.Experiments.Hosting.NumberText;
 
 namespace Unroll.Experiments.Sine;
 
@@ -118,12 +118,10 @@ sealed class SineReport
         report.Settings(
         [
             ("program", $"experiments/{_experiment.Name}.cs"), ("hidden units", $"{_hidden}"),
-            ("seeds", _context.Seeds == 1 ? $"{_context.Seed}" : $"{_context.SeedList[0]} to {_context.SeedList[^1]}"),
+            ("seeds", _context.SeedText),
             ("quick", _context.Quick ? "yes: a fifth of the updates" : "no"),
             ("model", _results[0].Runs[0].Model.ToString().ReplaceLineEndings("; ")),
-            ("processor", $"{_machine.Cpu}, {_machine.Cores} cores"), ("kernel", $"{_machine.Kernel}"),
-            ("FMA peak of one core, measured", string.Create(CultureInfo.InvariantCulture, $"{_machine.FmaPeakGflops:F0} GFLOP/s")),
-            ("training time", "per seed, on one thread while the other cores train other seeds"),
+            .. _machine.Describe(),
         ]);
         report.Save(Path.Combine(folder, "report.html"));
     }
@@ -243,12 +241,4 @@ sealed class SineReport
     static double[] Range(int start, int count) => [.. Enumerable.Range(start, count).Select(t => (double)t)];
 
     static double[] Doubles(float[] values) => [.. values.Select(value => (double)value)];
-
-    static string Four(double value) => value.ToString("F4", CultureInfo.InvariantCulture);
-
-    static string Two(double value) => value.ToString("F2", CultureInfo.InvariantCulture);
-
-    static string One(double value) => value.ToString("F1", CultureInfo.InvariantCulture);
-
-    static string Scientific(double value) => value.ToString("0.00e+0", CultureInfo.InvariantCulture);
 }

@@ -23,11 +23,16 @@ public enum WeightInitializer
 
     /// <summary>0.</summary>
     Zero,
+
+    /// <summary>1 on the diagonal of each gate, else 0: Le, Jaitly and Hinton, arXiv:1504.00941.</summary>
+    Identity,
 }
 
 /// <summary>How a model's parameters start. Matrices of several gates are filled gate by gate; gains are 1.</summary>
 public sealed record Initialization
 {
+    const int ShortestMemory = 2;
+
     /// <summary>W_ih of recurrent layers.</summary>
     public WeightInitializer InputWeights { get; init; }
 
@@ -46,6 +51,21 @@ public sealed record Initialization
     /// </summary>
     public double? ForgetGateBias { get; init; }
 
+    /// <summary>
+    /// If given, T_max, at least 2: the longest time over which something is to be remembered, in steps. The gates then
+    /// start with memories of every length up to it.
+    /// </summary>
+    /// <remarks>
+    /// <code>
+    /// LSTM:  b_f = ln u,  b_i = −b_f      u uniform on [1, T_max − 1), one per unit
+    /// GRU:   b_z = ln u                   z keeps the state
+    /// </code>
+    /// where b stands for b_ih + b_hh. A gate σ(ln u) = u/(1 + u) forgets the share 1/(1 + u) in a step, so it remembers for
+    /// about 1 + u steps. The other biases are those of <see cref="Biases"/>. Tallec and Ollivier, Can recurrent neural
+    /// networks warp time?, ICLR 2018, arXiv:1804.11188; their GRU's update gate is 1 − z.
+    /// </remarks>
+    public int? LongestMemory { get; init; }
+
     /// <summary>What PyTorch does when it makes a layer.</summary>
     public static Initialization PyTorch { get; } = new();
 
@@ -56,14 +76,40 @@ public sealed record Initialization
     public static Initialization OrthogonalRecurrence { get; } =
         new() { RecurrentWeights = WeightInitializer.Orthogonal, Biases = WeightInitializer.Zero };
 
+    /// <summary>
+    /// The identity for a recurrence and zero biases: with ReLU units a network that keeps its state until learning
+    /// changes that, the IRNN of Le, Jaitly and Hinton (2015), arXiv:1504.00941.
+    /// </summary>
+    public static Initialization IdentityRecurrence { get; } =
+        new() { RecurrentWeights = WeightInitializer.Identity, Biases = WeightInitializer.Zero };
+
+    /// <summary>
+    /// The chrono initialisation of Tallec and Ollivier (2018): the gates' biases by <see cref="LongestMemory"/>, the
+    /// other biases 0.
+    /// </summary>
+    /// <param name="longestMemory">T_max, at least 2: about the length of the sequences.</param>
+    /// <exception cref="ArgumentOutOfRangeException">T_max is below 2.</exception>
+    public static Initialization Chrono(int longestMemory)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(longestMemory, ShortestMemory);
+        return new() { Biases = WeightInitializer.Zero, LongestMemory = longestMemory };
+    }
+
     /// <summary>Fills every parameter of <paramref name="model"/>, drawing in the order of its buffer.</summary>
-    /// <exception cref="InvalidOperationException"><see cref="Biases"/> is an initialiser of matrices.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// <see cref="Biases"/> is an initialiser of matrices, <see cref="LongestMemory"/> is below 2, or
+    /// <see cref="ForgetGateBias"/> is given beside it.
+    /// </exception>
     public void Apply(TrainableModel model, MersenneTwister random)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(random);
         if (Biases is not (WeightInitializer.PyTorchUniform or WeightInitializer.Zero))
             throw new InvalidOperationException($"Expected biases of {WeightInitializer.PyTorchUniform} or {WeightInitializer.Zero}, got {Biases}, which is for matrices.");
+        if (LongestMemory is < ShortestMemory)
+            throw new InvalidOperationException($"Expected a longest memory of at least {ShortestMemory} steps, got {LongestMemory}.");
+        if (LongestMemory is not null && ForgetGateBias is not null)
+            throw new InvalidOperationException($"Expected a bias for the forget gate or a longest memory, got both: {ForgetGateBias} and {LongestMemory}. Leave one out.");
         foreach (var parameter in model.Parameters.All)
             Fill(model, parameter, random);
     }
@@ -103,24 +149,36 @@ public sealed record Initialization
             default:
                 FillGates(Biases, values, values.Length, 1, fanIn, random);
                 if (parameter.Role is ParameterRole.BiasIh or ParameterRole.BiasHh)
-                    SetForgetGateBias(layer.Options, parameter.Role, values);
+                    SetGateBiases(layer.Options.Recurrence!, values, inputBias: parameter.Role == ParameterRole.BiasIh, random);
                 break;
         }
     }
 
-    void SetForgetGateBias(LayerOptions options, ParameterRole role, Span<float> bias)
+    /// <summary>The gates that have a start of their own: it stands in b_ih, and b_hh is 0 there.</summary>
+    void SetGateBiases(RecurrentOptions options, Span<float> bias, bool inputBias, MersenneTwister random)
     {
-        var gate = options.Recurrence switch
+        var keep = options switch
         {
-            LstmOptions { ForgetGate: true } lstm => lstm.InputGate ? 1 : 0,
-            LayerNormLstmOptions => 1,
-            _ => -1,
+            LstmOptions { ForgetGate: true } lstm => Gate(bias, lstm.InputGate ? 1 : 0, lstm.HiddenSize),
+            LayerNormLstmOptions => Gate(bias, 1, options.HiddenSize),
+            GruOptions => Gate(bias, 1, options.HiddenSize), // z
+            _ => [],
         };
-        if (ForgetGateBias is not { } value || gate < 0)
+        if (ForgetGateBias is { } value && options is not GruOptions)
+            keep.Fill(inputBias ? (float)value : 0f);
+        if (LongestMemory is not { } longest)
             return;
-        var h = options.Recurrence!.HiddenSize;
-        bias.Slice(gate * h, h).Fill(role == ParameterRole.BiasIh ? (float)value : 0f);
+        foreach (ref var logit in keep)
+            logit = inputBias ? (float)Logarithm.Of(random.Uniform(1, longest - 1)) : 0f;
+        if (options is LstmOptions { InputGate: true, ForgetGate: true } or LayerNormLstmOptions)
+        {
+            var write = Gate(bias, 0, keep.Length);
+            for (var unit = 0; unit < keep.Length; unit++)
+                write[unit] = 0f - keep[unit];
+        }
     }
+
+    static Span<float> Gate(Span<float> bias, int gate, int hidden) => bias.Slice(gate * hidden, hidden);
 
     static void FillGates(WeightInitializer initializer, Span<float> values, int rows, int columns, int fanIn, MersenneTwister random)
     {
@@ -137,6 +195,11 @@ public sealed record Initialization
                     break;
                 case WeightInitializer.Orthogonal:
                     Orthogonal(block, rows, columns, random);
+                    break;
+                case WeightInitializer.Identity:
+                    block.Clear();
+                    for (var i = 0; i < Math.Min(rows, columns); i++)
+                        block[(i * columns) + i] = 1f;
                     break;
                 default:
                     block.Clear();

@@ -25,8 +25,10 @@ public class EncoderDecoderTests(ITestOutputHelper output)
     public void Pass_AgreesWithTheory_ForEveryCellAttentionAndKernel(int S, int T, int B, int H)
     {
         var worst = 0.0;
-        foreach (var cell in CellOptions.All(H))
+        foreach (var option in CellOptions.All(H))
         {
+            // The normalised cell of two units is ±1 whatever they are: its gradient is the rest of a cancellation, in any precision.
+            var cell = option is LayerNormLstmOptions && H < 5 ? new LayerNormLstmOptions(H + 5) : option;
             foreach (var attention in s_attentions)
             {
                 foreach (var kernel in Kernels.All)

@@ -59,7 +59,9 @@ public class AllocationTests
         Initialization.PyTorch.Apply(model, new MersenneTwister(3));
         var training = TrainerTests.Options(epochs: 1, batchSize: 21) with
         {
-            StepsPerEpoch = WarmUpSteps + (Windows * MeasuredSteps), ClipNorm = 0.1, TeacherForcing = _ => 0.7,
+            StepsPerEpoch = WarmUpSteps + (Windows * MeasuredSteps),
+            ClipNorm = 0.1,
+            TeacherForcing = _ => 0.7,
         };
         AssertAllocatesNothing(new Trainer(model, new Adam(model), new SoftmaxCrossEntropy(), training), EncoderDecoderTrainingTests.Reversals(60, 12), engine);
     }

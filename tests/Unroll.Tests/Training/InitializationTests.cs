@@ -135,6 +135,115 @@ public class InitializationTests
         }
     }
 
+    [Theory]
+    [InlineData(7)]
+    [InlineData(40)]
+    public void IdentityRecurrence_MakesEveryGateTheIdentity_AndEveryBiasZero(int H)
+    {
+        foreach (var cell in CellOptions.All(H))
+        {
+            var parameters = Initialized(new SequenceModelOptions(2, [cell, new LinearOptions(30)]), Initialization.IdentityRecurrence).Parameters;
+            var weights = parameters.ValuesOf(parameters.Find(0, ParameterRole.WeightHh));
+            for (var i = 0; i < weights.Length; i++)
+                Assert.Equal(i / H % H == i % H ? 1 : 0, weights[i]);
+            foreach (var parameter in parameters.All.Where(parameter => parameter.Role is ParameterRole.BiasIh or ParameterRole.BiasHh or ParameterRole.Bias))
+                Assert.Equal(new float[parameter.Length], parameters.ValuesOf(parameter));
+            AssertUniform(parameters.ValuesOf(parameters.Find(1, ParameterRole.Weight)), 1 / Math.Sqrt(H), "W");
+        }
+    }
+
+    [Fact]
+    public void IdentityRecurrence_KeepsAStateOfReluUnits_WhereTheInputIsZero()
+    {
+        const int T = 40, H = 6;
+        var model = Initialized(new SequenceModelOptions(3, [new RnnOptions(H) { Nonlinearity = Nonlinearity.Relu }]), Initialization.IdentityRecurrence);
+        var unrolled = model.Unroll(T, 1);
+        float[] state = [0, 0.1f, 1, 2, 3.7f, 40];
+        state.CopyTo(unrolled.InitialState.Hidden(0));
+        unrolled.Forward();
+        Assert.Equal(state, unrolled.Output[^H..]);
+    }
+
+    [Fact]
+    public void Identity_OfARectangle_HasItsOnesOnTheMainDiagonal()
+    {
+        var identity = new Initialization { LinearWeights = WeightInitializer.Identity };
+        var wide = Initialized(new SequenceModelOptions(3, [new LinearOptions(2)]), identity);
+        Assert.Equal([1, 0, 0, 0, 1, 0], wide.Parameters.ValuesOf(wide.Parameters.All[0]));
+        var tall = Initialized(new SequenceModelOptions(2, [new LinearOptions(3)]), identity);
+        Assert.Equal([1, 0, 0, 1, 0, 0], tall.Parameters.ValuesOf(tall.Parameters.All[0]));
+    }
+
+    [Theory]
+    [InlineData(3)]
+    [InlineData(50)]
+    [InlineData(750)]
+    public void Chrono_GivesTheKeepingGateMemoriesUniformInLength_AndTheInputGateTheOpposite(int longest)
+    {
+        const int H = 400;
+        foreach (var cell in CellOptions.All(H))
+        {
+            var parameters = Initialized(new SequenceModelOptions(2, [cell, new LinearOptions(1)]), Initialization.Chrono(longest)).Parameters;
+            var (keep, write) = cell switch
+            {
+                LstmOptions { ForgetGate: true, InputGate: true } or LayerNormLstmOptions => (1, 0),
+                LstmOptions { ForgetGate: true } => (0, -1),
+                GruOptions => (1, -1), // r z n
+                _ => (-1, -1),
+            };
+            var bias = parameters.ValuesOf(parameters.Find(0, ParameterRole.BiasIh));
+            for (var i = 0; i < bias.Length; i++)
+            {
+                if (i / H == keep)
+                    Assert.InRange(Math.Exp(bias[i]), 1 - 1e-6, (longest - 1) * (1 + 1e-6));
+                else
+                    Assert.Equal(i / H == write ? -bias[(keep * H) + (i % H)] : 0, bias[i]);
+            }
+
+            Assert.Equal(new float[bias.Length], parameters.ValuesOf(parameters.Find(0, ParameterRole.BiasHh)));
+            Assert.Equal(new float[1], parameters.ValuesOf(parameters.Find(1, ParameterRole.Bias)));
+            if (keep < 0)
+                continue;
+
+            // exp b − T_max/2 is uniform on ±(T_max − 2)/2.
+            var centred = bias.Slice(keep * H, H).ToArray().Select(b => (float)(Math.Exp(b) - (longest / 2.0))).ToArray();
+            AssertUniform(centred, (longest - 2) / 2.0 * (1 + 1e-5), $"{cell}");
+        }
+    }
+
+    [Fact]
+    public void Chrono_OfTheShortestMemory_HalvesTheStateInAStep()
+    {
+        var model = Initialized(new SequenceModelOptions(1, [new GruOptions(4)]), Initialization.Chrono(2));
+        Assert.Equal(new float[12], model.Parameters.ValuesOf(model.Parameters.Find(0, ParameterRole.BiasIh)));
+    }
+
+    [Fact]
+    public void LongestMemory_LeavesOtherBiasesAsTheyAre()
+    {
+        const int H = 5;
+        var with = Initialized(new SequenceModelOptions(2, [new LstmOptions(H)]), Initialization.PyTorch with { LongestMemory = 20 }).Parameters;
+        var without = Initialized(new SequenceModelOptions(2, [new LstmOptions(H)]), Initialization.PyTorch).Parameters;
+        var (ih, hh) = (with.Find(0, ParameterRole.BiasIh), with.Find(0, ParameterRole.BiasHh));
+        Assert.Equal(without.ValuesOf(ih)[(2 * H)..], with.ValuesOf(ih)[(2 * H)..]);
+        Assert.Equal(new float[2 * H], with.ValuesOf(hh)[..(2 * H)]);
+        Assert.DoesNotContain(0f, with.ValuesOf(hh)[(2 * H)..].ToArray());
+    }
+
+    [Theory]
+    [InlineData(1, null)]
+    [InlineData(-3, null)]
+    [InlineData(20, 1.0)]
+    public void LongestMemory_RefusesWhatMakesNoSense(int longest, double? forgetGateBias)
+    {
+        var model = new SequenceModel(new SequenceModelOptions(1, [new LstmOptions(2)]), Kernels.Engine(Kernels.Chosen));
+        var initialization = new Initialization { LongestMemory = longest, ForgetGateBias = forgetGateBias };
+        var exception = Assert.Throws<InvalidOperationException>(() => initialization.Apply(model, new MersenneTwister(1)));
+        Assert.Contains($"{longest}", exception.Message, StringComparison.Ordinal);
+        if (longest < 2)
+            Assert.Throws<ArgumentOutOfRangeException>(() => Initialization.Chrono(longest));
+    }
+
     [Fact]
     public void Zero_ClearsWhatWasThere()
     {
@@ -154,7 +263,7 @@ public class InitializationTests
     [Fact]
     public void SameSeed_GivesTheSameBits_AndAnotherSeedOthers()
     {
-        foreach (var initialization in new[] { Initialization.PyTorch, Initialization.OrthogonalRecurrence })
+        foreach (var initialization in new[] { Initialization.PyTorch, Initialization.OrthogonalRecurrence, Initialization.IdentityRecurrence, Initialization.Chrono(100) })
         {
             var options = new SequenceModelOptions(2, [new LstmOptions(6) { Peepholes = true }, new GruOptions(5), new LinearOptions(1)]);
             Assert.Equal(Bits(7), Bits(7));
