@@ -17,10 +17,10 @@ return new AddingExperiment
 {
     Name = "3-adding-problem",
     Title = "Remember two numbers: the adding problem",
-    Full = new AddingScale(Steps: 250, HiddenSize: 100, BatchSize: 200, MostUpdates: 600),
-    Quick = new AddingScale(Steps: 40, HiddenSize: 100, BatchSize: 50, MostUpdates: 400),
-    ClipNorm = 1,
-    StopBelow = 0.0003,
+    Full = new AddingScale(Steps: 250, HiddenSize: 100, BatchSize: 200, MostUpdates: 700),
+    Quick = new AddingScale(Steps: 40, HiddenSize: 50, BatchSize: 50, MostUpdates: 400),
+    ClipNorm = 0.03,
+    StopBelow = 0.0004,
     Cells =
     [
         new AddingCell
@@ -51,9 +51,9 @@ return new AddingExperiment
         {
             Name = "IRNN",
             Model = hidden => new SequenceModelOptions(2, [new RnnOptions(hidden) { Nonlinearity = Nonlinearity.Relu }, new LastStepOptions(), new LinearOptions(1)]),
-            Start = steps => Initialization.IdentityRecurrence,
-            StartText = "the identity for the recurrence, ReLU units",
-            LearningRate = 0.0003,
+            Start = steps => Initialization.IdentityRecurrence with { InputWeights = WeightInitializer.GlorotUniform },
+            StartText = "the identity for the recurrence, Glorot's distribution for the inputs; ReLU units",
+            LearningRate = 0.001,
         },
     ],
 }.Run(args);

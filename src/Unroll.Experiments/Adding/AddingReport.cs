@@ -12,6 +12,9 @@ sealed class AddingReport
     // A gradient below this is no longer drawn: beside numbers of size 1 it is lost in single precision many times over.
     const double SmallestDrawn = 1e-20;
 
+    // Below this an error is no longer that of the constant answer; feeling the latest of the second marks alone gives a few percent.
+    const double OffThePlateau = 0.9 * AddingData.ConstantAnswerError;
+
     readonly AddingExperiment _experiment;
     readonly ExperimentContext _context;
     readonly AddingScale _scale;
@@ -25,7 +28,7 @@ sealed class AddingReport
     }
 
     public IReadOnlyList<string> TableHeader { get; } =
-        ["mean squared error on fresh sequences", "seeds", $"below {AddingExperiment.Solved}", "median", "mean", "min", "max", "updates", "train s"];
+        ["fresh sequences: mean squared error", string.Create(CultureInfo.InvariantCulture, $"below {AddingExperiment.Solved}"), "median", "mean", "min", "max", "updates", "train s"];
 
     /// <summary>Cells first, then the constant answer.</summary>
     public List<IReadOnlyList<string>> TableRows()
@@ -35,14 +38,14 @@ sealed class AddingReport
         {
             var summary = Summary.Of([.. result.Runs.Select(run => run.TestError)]);
             rows.Add([
-                result.Way.Name, $"{result.Runs.Count}", $"{SolvedCount(result)} of {result.Runs.Count}",
+                result.Way.Name, $"{SolvedCount(result)} of {result.Runs.Count}",
                 Error(summary.Median), Error(summary.Mean), Error(summary.Min), Error(summary.Max),
                 $"{MedianOf(result, run => run.Updates):F0}", One(MedianOf(result, run => run.TrainSeconds)),
             ]);
         }
 
         var constant = Error(AddingData.ConstantAnswerError);
-        rows.Add(["Always answering 1", "–", "–", constant, constant, constant, constant, "–", "–"]);
+        rows.Add(["Always answering 1", "–", constant, constant, constant, constant, "–", "–"]);
         return rows;
     }
 
@@ -52,7 +55,7 @@ sealed class AddingReport
         var charts = new (string File, Chart Chart, string Caption)[]
         {
             ("data.png", DataChart(), $"One of the sequences: {_scale.Steps} numbers, two of them marked. The answer wanted after the last step is the sum of the two."),
-            ("loss.png", LossChart(), "The error on the same validation sequences while each cell trains (median seed). A curve on the dotted line knows no more than the average of all sums."),
+            ("loss.png", LossChart(), "The error on the same validation sequences while each cell trains (median seed). A curve on the dotted line knows no more than the average of all sums; one that ends early had learnt enough."),
             ("answers.png", AnswersChart(), $"The answers to {AnswerProbe.Sequences} test sequences after the training (median seed). On the diagonal they are right; a level cloud is an answer that does not depend on the sequence."),
             ("gradient.png", GradientChart(), "How strongly the answer depends on the input d steps before the end (root mean square over the test sequences, median seed). Dashed: before the training; solid: after. The axis is logarithmic: a straight line falls by the same factor with every step."),
         };
@@ -81,24 +84,25 @@ sealed class AddingReport
                 .. new[] { 0, near, half, far }.Select(d => Norm(MedianOf(result, run => when.Item2(run).Norms[d]))),
                 Factor(MedianOf(result, run => FactorPerStep(when.Item2(run).Norms))),
             ])));
-        report.Note($"Medians over the seeds of √(mean of ‖∂y/∂x_t‖²) at the distance d = T − 1 − t from the last step. The first mark is at least {half} steps back, so what a network can learn of it passes through the numbers of that column. 0 stands for gradients that have sunk below 1e-30, which the engine treats as vanished. The factor is the average one from d = 0 to d = {half}, or to where the gradient has vanished.");
+        report.Note($"Medians over the seeds of √(mean of ‖∂y/∂xₜ‖²) at the distance d = T − 1 − t from the last step. The first mark is at least {half} steps back, so what a network can learn of it passes through the numbers of that column. 0 stands for gradients that have sunk below 1e-30, which the engine treats as vanished. The factor is the average one from d = 0 to d = {half}, or to where the gradient has vanished.");
         report.Table(
             ["cell", "∂y/∂v at the first mark", "at the second mark", "elsewhere (rms)"],
             [
                 .. _results.Select(result => (IReadOnlyList<string>)[
-                    result.Way.Name, Four(MedianOf(result, run => run.After.FirstMark)), Four(MedianOf(result, run => run.After.SecondMark)), Four(MedianOf(result, run => run.After.Unmarked)),
+                    result.Way.Name, Slope(MedianOf(result, run => run.After.FirstMark)), Slope(MedianOf(result, run => run.After.SecondMark)), Slope(MedianOf(result, run => run.After.Unmarked)),
                 ]),
                 ["The sum itself", "1", "1", "0"],
             ]);
         report.Note("By how much the answer of the trained network changes with the number of a step, where that step is marked and where it is not.");
         report.Section("The training");
+        report.Paragraph($"All cells see the same sequences in the same order. The gradient is clipped far below its usual length, so that every update is about equally long: the plateau has a weak and noisy gradient, the way down from it a strong one, and with steps in proportion the weights of the gates either hardly move or run into saturation. The gates must move far, from memories of all lengths to a switch that the mark throws, hence the large learning rate of LSTM and GRU. The recipe was found on the first seeds and on shorter sequences; the test sequences are new for every seed and entered no choice.");
         report.Settings(_experiment.Describe(_scale).Select(setting => (setting.Key, setting.Value)).Concat(_results.Select(result => (result.Way.Name, AddingExperiment.StartOf(result.Way)))));
         report.Section("Every seed");
         report.Table(
             ["cell", "seed", "test error", "validation error", "updates", "∂y/∂v, first mark", "second mark", "train s"],
             _results.SelectMany(result => result.Runs.Select(run => (IReadOnlyList<string>)[
                 result.Way.Name, $"{run.Seed}", Error(run.TestError), Error(run.History.Epochs[^1].ValidationLoss), $"{run.Updates}",
-                Four(run.After.FirstMark), Four(run.After.SecondMark), One(run.TrainSeconds),
+                Slope(run.After.FirstMark), Slope(run.After.SecondMark), One(run.TrainSeconds),
             ])));
         report.Section("The settings and the machine");
         report.Settings(
@@ -118,28 +122,29 @@ sealed class AddingReport
         var times = (AddingData.ConstantAnswerError / error).ToString("F0", CultureInfo.InvariantCulture);
         if (solved > 0)
             return $"**{result.Way.Name}** {(count == 1 ? "solves the task" : $"solves the task with {solved} of {count} seeds")}: its error on fresh sequences is {Error(error)}{(count == 1 ? "" : " (median)")}, {times} times less than that of the constant answer.";
-        return error < 0.9 * AddingData.ConstantAnswerError
+        return error < OffThePlateau
             ? $"**{result.Way.Name}** is on its way and has not arrived: {Error(error)}, {One(AddingData.ConstantAnswerError / error)} times less than the constant answer."
-            : $"**{result.Way.Name}** stays at the plateau: {Error(error)}, where the constant answer has {Error(AddingData.ConstantAnswerError)}.";
+            : $"**{result.Way.Name}** stays at the plateau: {Error(error)}, where the constant answer has {Error(AddingData.ConstantAnswerError)}. The next section shows why.";
     }
 
     IEnumerable<string> Explanation()
     {
-        yield return "Back-propagation through time can only teach a network what its answer already depends on, however faintly: the gradient that a step's input and the weights acting on it receive is the error of the answer times ∂y/∂x_t. So the figure shows what each cell can learn from. The distance that counts here is that of the marks.";
+        yield return "Back-propagation through time can only teach a network what its answer already depends on, however faintly: the gradient that a step's input and the weights acting on it receive is the error of the answer times ∂y/∂xₜ. So the figure shows what each cell can learn from. The distance that counts here is that of the marks.";
         if (Find("rnn") is { } rnn)
         {
             var (near, half, _) = Distances();
             var start = MedianOf(rnn, run => FactorPerStep(run.Before.Norms));
             yield return $"**The plain RNN forgets exponentially.** Going back one step multiplies the gradient by diag(1 − h²)·W_hh, and a product of {half} such factors decides. Before the training each step keeps {Factor(start)} of it: from {Norm(MedianOf(rnn, run => run.Before.Norms[0]))} at the last step to {Norm(MedianOf(rnn, run => run.Before.Norms[near]))} at d = {near} and {Norm(MedianOf(rnn, run => run.Before.Halfway))} at d = {half}. The only marks it feels are the second ones that happen to stand near the end, and of the first it feels nothing. Making the weights larger is no way out: where 1 − h² is near 1 the product then explodes, else the units saturate and 1 − h² is near 0. So the RNN learns the average and stays there. This is the vanishing gradient of Hochreiter (1991) and of Bengio, Simard and Frasconi (1994).";
+            yield return "It is not that a recurrence without gates could not add. Two ReLU units do it without error: a = relu(v + m − 1) is the number at a mark and 0 elsewhere, and s ← s + a keeps the sum. But no gradient shows the RNN the way there.";
         }
 
         foreach (var gated in _results.Where(result => result.Way.Word is "lstm" or "gru").Take(1))
         {
-            yield return $"**A gate lets the state pass.** In an LSTM the cell goes on as c ← f⊙c + i⊙g, in a GRU the state as h ← z⊙h + (1 − z)⊙n: along this path the factor per step is the gate itself, an open gate passes all, and each unit can have its own. The chrono start sets the gates so that the units' memories have all lengths from 2 to T = {_scale.Steps} steps: σ(ln u) = u/(1 + u) forgets the share 1/(1 + u) in a step. So before the training the gradient of the {gated.Way.Name} is {Norm(MedianOf(gated, run => run.Before.Halfway))} at d = {_scale.Steps / 2}: small, but there, and the same size all the way back. Training makes it the size that the task asks for.";
+            yield return $"**A gate lets the state pass.** In an LSTM the cell goes on as c ← f⊙c + i⊙g, in a GRU the state as h ← z⊙h + (1 − z)⊙n: along this path the factor per step is the gate itself, an open gate passes all, and each unit can have its own. The chrono start sets the gates so that the units' memories have all lengths from 2 to T = {_scale.Steps} steps: σ(ln u) = u/(1 + u) forgets the share 1/(1 + u) in a step. So before the training the gradient of the {gated.Way.Name} is {Norm(MedianOf(gated, run => run.Before.Halfway))} at d = {_scale.Steps / 2} and at the first step still {Norm(MedianOf(gated, run => run.Before.Norms[^1]))}: small, but there. Training makes it the size that the task asks for.";
         }
 
         if (Find("irnn") is { } irnn)
-            yield return $"**The recurrence may also be set to keep.** The IRNN is the plain RNN with ReLU units and the identity for W_hh (Le, Jaitly and Hinton, 2015): a step back multiplies by exactly 1 where a unit is active. Nothing vanishes, the gradient at d = {_scale.Steps / 2} is {Norm(MedianOf(irnn, run => run.Before.Halfway))} before the training, and the same network without any gate leaves the plateau. But nothing holds the factor at 1 either: as soon as the weights move, the product over all steps grows or falls exponentially, which is why its learning rate must be small and its curve is rough.";
+            yield return $"**The recurrence may also be set to keep.** The IRNN is the plain RNN with ReLU units and the identity for W_hh (Le, Jaitly and Hinton, 2015): a step back multiplies by exactly 1 where a unit is active. Nothing vanishes, the gradient at d = {_scale.Steps / 2} is {Norm(MedianOf(irnn, run => run.Before.Halfway))} before the training{(MedianOf(irnn, run => run.TestError) < OffThePlateau ? ", and a network without any gate leaves the plateau" : "")}. But nothing holds the factor at 1 either: as soon as the weights move, the product over all steps grows or falls exponentially, which is why its learning rate must be small and its curve is rough.";
         yield return $"A trained network that has understood the task depends on the two marked numbers alone, each with the slope 1. As either half has {_scale.Steps / 2} places for its mark, the solid lines of such a network lie near √(1/{_scale.Steps / 2}) = {Two(Math.Sqrt(1 / (_scale.Steps / 2.0)))} or above at every distance; what is above is how the answer depends on the marks themselves.";
     }
 
@@ -205,27 +210,31 @@ sealed class AddingReport
         YRange = (-0.1, 2.1),
     };
 
-    LineChart GradientChart() => new()
+    LineChart GradientChart()
     {
-        Title = "What is left of the gradient, d steps before the end",
-        XLabel = "distance in time d, steps",
-        YLabel = "norm of ∂y/∂x",
-        LogY = true,
-        Series =
-        [
-            .. _results.SelectMany((result, index) =>
-            {
-                var run = Typical(result);
-                return new[]
+        var smallest = _results.Select(Typical).SelectMany(run => run.Before.Norms.Concat(run.After.Norms)).Where(norm => norm >= SmallestDrawn).DefaultIfEmpty(1).Min();
+        return new LineChart
+        {
+            Title = "What is left of the gradient, d steps before the end",
+            XLabel = "distance in time d, steps",
+            YLabel = "norm of ∂y/∂x",
+            LogY = true,
+            Series =
+            [
+                .. _results.SelectMany((result, index) =>
                 {
-                    Curve("", run.Before.Norms, SeriesStyle.Dashed, ColorOf(index)),
-                    Curve(result.Way.Name, run.After.Norms, SeriesStyle.Line, ColorOf(index)),
-                };
-            }),
-        ],
-        VerticalMarkers = [new Marker(_scale.Steps / 2, "first marks lie beyond")],
-        YRange = (SmallestDrawn, 100),
-    };
+                    var run = Typical(result);
+                    return new[]
+                    {
+                        Curve("", run.Before.Norms, SeriesStyle.Dashed, ColorOf(index)),
+                        Curve(result.Way.Name, run.After.Norms, SeriesStyle.Line, ColorOf(index)),
+                    };
+                }),
+            ],
+            VerticalMarkers = [new Marker(_scale.Steps / 2, "first marks lie beyond")],
+            YRange = (Math.Min(1e-6, smallest / 3), 100),
+        };
+    }
 
     /// <summary>A curve of the gradient up to where it vanishes.</summary>
     static Series Curve(string name, double[] norms, SeriesStyle style, int color)
@@ -242,7 +251,7 @@ sealed class AddingReport
     }
 
     /// <summary>A small distance, half the length, and the largest.</summary>
-    (int Near, int Half, int Far) Distances() => (Math.Max(1, _scale.Steps / 25), _scale.Steps / 2, _scale.Steps - 1);
+    (int Near, int Half, int Far) Distances() => (Math.Max(1, _scale.Steps / 10), _scale.Steps / 2, _scale.Steps - 1);
 
     static AddingRun Typical(SeedRuns<AddingCell, AddingRun> result) => result.Runs.OrderBy(run => run.TestError).ElementAt((result.Runs.Count - 1) / 2);
 
@@ -260,6 +269,9 @@ sealed class AddingReport
     static double[] Doubles(float[] values) => [.. values.Select(value => (double)value)];
 
     static string Error(double value) => value.ToString("F5", CultureInfo.InvariantCulture);
+
+    // The sum makes −0 a plain 0.
+    static string Slope(double value) => Four(Math.Round(value, 4) + 0.0);
 
     static string Factor(double value) => value.ToString("F3", CultureInfo.InvariantCulture);
 
