@@ -27,7 +27,7 @@ public sealed class ClosedLoopPhaseFigure : Figure
     public override string Name => "closed-loop-phase";
 
     /// <inheritdoc/>
-    public override (int Width, int Height) Size => (640, 600);
+    public override (int Width, int Height) Size => (860, 600);
 
     /// <inheritdoc/>
     public override FigureData Measure()

@@ -1,6 +1,5 @@
 using Unroll.Layers;
 using Unroll.Models;
-using Unroll.Numerics;
 using Unroll.Theory;
 using Unroll.Training;
 
