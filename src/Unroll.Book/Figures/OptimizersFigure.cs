@@ -12,7 +12,7 @@ public sealed class OptimizersFigure : Figure
 
     internal static readonly Dictionary<string, string> s_japanese = new()
     {
-        ["sgd"] = "SGD", ["momentum"] = "SGD(モーメンタムつき)", ["rmsprop"] = "RMSProp", ["adam"] = "Adam",
+        ["sgd"] = "SGD", ["momentum"] = "SGD(モーメンタム付き)", ["rmsprop"] = "RMSProp", ["adam"] = "Adam",
     };
 
     /// <inheritdoc/>
@@ -44,7 +44,7 @@ public sealed class OptimizersFigure : Figure
         var names = japanese ? s_japanese : s_english;
         return new LineChart
         {
-            Title = japanese ? "それぞれ最良の学習率での最適化手法" : "Optimizers, each with its best learning rate",
+            Title = japanese ? "それぞれ最良の学習率での最適化法" : "Optimizers, each with its best learning rate",
             XLabel = japanese ? "更新回数" : "updates",
             YLabel = japanese ? "学習損失(中央値)" : "training loss (median)",
             LogY = true,
