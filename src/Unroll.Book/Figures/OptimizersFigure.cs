@@ -7,12 +7,18 @@ public sealed class OptimizersFigure : Figure
 {
     internal static readonly Dictionary<string, string> s_english = new()
     {
-        ["sgd"] = "SGD", ["momentum"] = "SGD with momentum", ["rmsprop"] = "RMSProp", ["adam"] = "Adam",
+        ["sgd"] = "SGD",
+        ["momentum"] = "SGD with momentum",
+        ["rmsprop"] = "RMSProp",
+        ["adam"] = "Adam",
     };
 
     internal static readonly Dictionary<string, string> s_japanese = new()
     {
-        ["sgd"] = "SGD", ["momentum"] = "SGD(モーメンタム付き)", ["rmsprop"] = "RMSProp", ["adam"] = "Adam",
+        ["sgd"] = "SGD",
+        ["momentum"] = "SGD(モーメンタム付き)",
+        ["rmsprop"] = "RMSProp",
+        ["adam"] = "Adam",
     };
 
     /// <inheritdoc/>

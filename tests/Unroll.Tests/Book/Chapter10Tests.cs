@@ -69,7 +69,19 @@ public unsafe class Chapter10Tests
                 packed.Pack(kernel, pw, transposed: false);
                 var problem = new GemmProblem
                 {
-                    M = M, N = N, K = K, A = pa, ARow = K, K2 = K2, A2 = pa2, A2Row = K2, B = packed.Pointer, C = pc, CRow = N, Start = TileStart.Bias, Bias = ps,
+                    M = M,
+                    N = N,
+                    K = K,
+                    A = pa,
+                    ARow = K,
+                    K2 = K2,
+                    A2 = pa2,
+                    A2Row = K2,
+                    B = packed.Pointer,
+                    C = pc,
+                    CRow = N,
+                    Start = TileStart.Bias,
+                    Bias = ps,
                 };
                 if (kernel == KernelKind.Naive)
                     Gemm.MultiplyNaive(problem);
