@@ -9,7 +9,7 @@ namespace Unroll.Experiments.Hosting;
 /// <param name="Before">The view before.</param>
 /// <param name="After">The view after.</param>
 /// <param name="Influence">‖∂y_t/∂x_s‖ [T', T] after.</param>
-sealed record MicroscopeSlides(MicroscopeView Before, MicroscopeView After, double[,] Influence)
+public sealed record MicroscopeSlides(MicroscopeView Before, MicroscopeView After, double[,] Influence)
 {
     /// <summary>The slides of a trained model.</summary>
     public static MicroscopeSlides Of(MicroscopeView before, TrainableModel trained, SequenceBatch examples, Loss loss) =>
@@ -17,7 +17,7 @@ sealed record MicroscopeSlides(MicroscopeView Before, MicroscopeView After, doub
 }
 
 /// <summary>The pictures of the reports' sections "Through the microscope".</summary>
-static class MicroscopeCharts
+public static class MicroscopeCharts
 {
     /// <summary>A gradient below this is no longer drawn: beside numbers of size 1 it is lost in single precision many times over.</summary>
     public const double SmallestDrawn = 1e-20;
