@@ -49,14 +49,14 @@ sealed class AddingReport
     /// <summary>Writes the PNG pictures and <c>report.html</c>.</summary>
     public void Write(string folder)
     {
-        var charts = new (string File, Chart Chart, string Caption)[]
-        {
+        (string File, Chart Chart, string Caption)[] charts =
+        [
             ("data.png", DataChart(), $"One of the sequences: {_scale.Steps} numbers, two of them marked. The answer wanted after the last step is the sum of the two."),
             ("loss.png", LossChart(), "The error on the same validation sequences while each cell trains (median seed). A curve on the dotted line knows no more than the average of all sums; one that ends early had learnt enough."),
             ("answers.png", AnswersChart(), $"The answers to {AnswerProbe.Sequences} test sequences after the training (median seed). On the diagonal they are right; a level cloud is an answer that does not depend on the sequence."),
             ("gradient.png", GradientChart(), "How strongly the answer depends on the input d steps before the end (root mean square over the test sequences, median seed). Dashed: before the training; solid: after. The axis is logarithmic: a straight line falls by the same factor with every step."),
             .. MicroscopeFigures(),
-        };
+        ];
         foreach (var (file, chart, _) in charts)
             ChartRenderer.SavePng(chart, Path.Combine(folder, file));
 

@@ -69,14 +69,14 @@ sealed class SineReport
     /// <summary>Writes the PNG pictures and <c>report.html</c>.</summary>
     public void Write(string folder)
     {
-        var charts = new (string File, Chart Chart, string Caption)[]
-        {
+        (string File, Chart Chart, string Caption)[] charts =
+        [
             ("data.png", DataChart(), $"The data: 251 noisy points, of which the first {_data.Split} are trained on. The clean sine is shown for the eye; no model sees it."),
             ("loss.png", LossChart(), "The training curve of each recipe (median seed). The closed-loop recipes predict further ahead as they go, so their curve may rise while the model gets better."),
             ("continuation.png", ContinuationChart(), $"The continuation of the median seed: {SineData.WarmUp} noisy values are given, the next {SineData.Horizon} are the model's own."),
             ("error-growth.png", ErrorChart(), $"How the error grows with the distance: root mean square over {ErrorWindow} steps, median over the seeds."),
             .. MicroscopeFigures(),
-        };
+        ];
         foreach (var (file, chart, _) in charts)
             ChartRenderer.SavePng(chart, Path.Combine(folder, file));
 

@@ -15,7 +15,7 @@ public sealed class MicroscopeChartsTests
     [Fact]
     public void GradientNorms_HasACurveForEveryState_BeforeAndAfter()
     {
-        var slides = Slides([new BidirectionalOptions(new LstmOptions(4)), new LastStepOptions(), new LinearOptions(1)], start: 0.5f);
+        var slides = Slides([new BidirectionalOptions(new LstmOptions(4)), new LinearOptions(1)], start: 0.5f);
         var chart = MicroscopeCharts.GradientNorms("title", slides);
         Assert.Equal(8, chart.Series.Count);
         Assert.Equal(["Lstm forward, layer 0: h before", "Lstm forward, layer 0: c before"], chart.Series.Take(2).Select(series => series.Name));

@@ -103,7 +103,7 @@ public class MicroscopeTests(ITestOutputHelper output)
         const int S = 4, V = 3;
         foreach (var cell in new RecurrentOptions[] { new RnnOptions(H), new LstmOptions(H) { Peepholes = true }, new GruOptions(H) })
         {
-            var model = Model(new EncoderDecoderOptions(I, [cell], [new OneHotOptions(V), cell], V, 1), TestEngine);
+            var model = Filled(new EncoderDecoder(new EncoderDecoderOptions(I, [cell], [new OneHotOptions(V), cell], V, 1), TestEngine));
             var batch = Batch(S, B, I, [4, 2, 1, 3], targetSteps: T);
             for (var at = 0; at < batch.Labels.Length; at++)
                 batch.Labels[at] = at * 7 % V;
@@ -130,7 +130,7 @@ public class MicroscopeTests(ITestOutputHelper output)
             var encoded = encoder.Forward(x, lengths: batch.Lengths.ToArray());
             var decoded = decoder.Forward(tokens, encoded.FinalStates);
             Close("logits", readout.Forward(decoded.Y).Values, [.. view.Output.ToArray().Select(value => (double)value)]);
-            var dDecoded = readout.Backward(decoded.Y, new Sequence(T, B, V, dLogits)).DX;
+            var dDecoded = readout.Backward(decoded.Y, new Sequence(T, B, V, dLogits.AsSpan())).DX;
             var dFirst = decoder.Backward(decoded, dDecoded).DInitialStates;
             Assert.Equal([$"encoder {NameOf(cell)}, layer 0", $"decoder {NameOf(cell)}, layer 1"], view.Layers.Select(layer => layer.Name));
             CompareLayer(view.Layers[0], encoder, x, new Sequence(S, B, H), batch.Lengths.ToArray(), reverse: false, dFinal: dFirst[0]);
@@ -360,7 +360,7 @@ public class MicroscopeTests(ITestOutputHelper output)
         foreach (var attention in new AttentionOptions?[] { null, new AdditiveAttentionOptions(5), new MultiplicativeAttentionOptions() })
         {
             var options = new EncoderDecoderOptions(I, [new BidirectionalOptions(new GruOptions(H))], [new EmbeddingOptions(V + 1, 2), new LstmOptions(H)], V, V) { Attention = attention };
-            var model = Model(options, TestEngine);
+            var model = Filled(new EncoderDecoder(options, TestEngine));
             var batch = Batch(S, B, I, [4, 2, 1, 3], targetSteps: T);
             for (var at = 0; at < batch.Labels.Length; at++)
                 batch.Labels[at] = at * 7 % V;
@@ -453,7 +453,7 @@ public class MicroscopeTests(ITestOutputHelper output)
 
         var worst = 0.0;
         var seen = view.Layers.Count;
-        var gradient = new Sequence(T, B, model.OutputSize, dY);
+        var gradient = new Sequence(T, B, model.OutputSize, dY.AsSpan());
         foreach (var (twin, directions, input, cache) in Enumerable.Reverse(twins))
         {
             seen -= directions.Length;
@@ -648,8 +648,6 @@ public class MicroscopeTests(ITestOutputHelper output)
     ];
 
     static SequenceModel Model(SequenceModelOptions options, Engine engine) => Filled(new SequenceModel(options, engine));
-
-    static EncoderDecoder Model(EncoderDecoderOptions options, Engine engine) => Filled(new EncoderDecoder(options, engine));
 
     static TModel Filled<TModel>(TModel model)
         where TModel : TrainableModel
