@@ -35,6 +35,7 @@ sealed unsafe class InferencePass
     readonly int[] _lengths;
     readonly Arena.Region _input;
     readonly RowJob _job;
+    readonly StepJob _stepJob = new();
     readonly bool _stream;
     readonly long _flopsPerStep;
     int _first, _end, _t0, _t1;
@@ -166,10 +167,25 @@ sealed unsafe class InferencePass
     }
 
     /// <summary>Computes step <paramref name="t"/> of a stream, which goes on from the states as they are.</summary>
+    /// <remarks>
+    /// Threads share the rows; where there are more threads than rows, they share the units of each layer, which costs a
+    /// barrier per layer.
+    /// </remarks>
     public void Step(int t)
     {
-        (_first, _end, _t0, _t1) = (0, _layers.Length, t, t + 1);
-        _job.Run(_model.Engine, BatchSize, _flopsPerStep * BatchSize);
+        var engine = _model.Engine;
+        var flops = _flopsPerStep * BatchSize;
+        if (BatchSize < engine.Threads && StepJob.IsWorthSharing(engine, flops))
+        {
+            foreach (var layer in _layers)
+                _stepJob.Run(engine, layer, t);
+        }
+        else
+        {
+            (_first, _end, _t0, _t1) = (0, _layers.Length, t, t + 1);
+            _job.Run(engine, BatchSize, flops);
+        }
+
         GC.KeepAlive(this);
     }
 
