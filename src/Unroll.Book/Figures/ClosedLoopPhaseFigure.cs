@@ -20,14 +20,14 @@ public sealed class ClosedLoopPhaseFigure : Figure
     [
         ("closed", () => SineModels.ClosedLoop(2), "trained in closed loop", "閉ループで学習"),
         ("one-step", () => SineModels.OneStep(3), "trained on one step", "一歩先の予測で学習"),
-        ("brief", () => SineModels.Brief(1), "one step, a third of the updates", "一歩先、更新は3分の1"),
+        ("brief", () => SineModels.Brief(1), "one step, fewer updates", "一歩先、更新は3分の1"),
     ];
 
     /// <inheritdoc/>
     public override string Name => "closed-loop-phase";
 
     /// <inheritdoc/>
-    public override (int Width, int Height) Size => (860, 600);
+    public override (int Width, int Height) Size => (720, 740);
 
     /// <inheritdoc/>
     public override FigureData Measure()
