@@ -4,11 +4,11 @@ namespace Unroll.Theory;
 /// <remarks>
 /// <code>
 /// ỹ_{t−1} = y_{t−1}, or with a teacher the target of step t − 1
-/// a_t = W_ih x_t + W_yh ỹ_{t−1} + b_h
+/// a_t = W_ih x_t + W_oh ỹ_{t−1} + b_h
 /// h_t = tanh(a_t)
-/// y_t = W_hy h_t + b_y
+/// y_t = W_ho h_t + b_o
 /// </code>
-/// Shapes: x [T, B, I], h [T, B, H], y and targets [T, B, O]; W_ih [H, I], W_yh [H, O], b_h [H], W_hy [O, H], b_y [O].
+/// Shapes: x [T, B, I], h [T, B, H], y and targets [T, B, O]; W_ih [H, I], W_oh [H, O], b_h [H], W_ho [O, H], b_o [O].
 /// There is no connection from h_{t−1} to h_t. So with a teacher the steps are independent of each other, and no gradient goes back through time.
 /// Sources: M. I. Jordan, "Attractor Dynamics and Parallelism in a Connectionist Sequential Machine", Proc. 8th Conf. of the Cognitive Science Society
 /// (1986), whose state units moreover keep a decaying sum of outputs; I. Goodfellow, Y. Bengio, A. Courville, "Deep Learning" (2016), section 10.2.1.
@@ -44,7 +44,7 @@ public sealed class OutputRecurrence
     /// <summary>Runs all steps, on the network's own outputs or on the teacher's.</summary>
     /// <remarks>
     /// <code>
-    /// a_t = W_ih x_t + W_yh ỹ_{t−1} + b_h,   h_t = tanh(a_t),   y_t = W_hy h_t + b_y
+    /// a_t = W_ih x_t + W_oh ỹ_{t−1} + b_h,   h_t = tanh(a_t),   y_t = W_ho h_t + b_o
     /// ỹ_{t−1} = initialOutputs at the first step, then teacher_{t−1}, or y_{t−1} without a teacher
     /// </code>
     /// </remarks>
@@ -77,12 +77,12 @@ public sealed class OutputRecurrence
 
                 var a = Parameters.BiasH.ToArray();
                 Parameters.WeightIh.MultiplyAdd(x[t, b], a);
-                Parameters.WeightYh.MultiplyAdd(fedBack[t, b], a);
+                Parameters.WeightOh.MultiplyAdd(fedBack[t, b], a);
                 for (var j = 0; j < H; j++)
                     h[t, b, j] = Activations.Tanh(a[j]);
 
-                Parameters.BiasY.CopyTo(y[t, b]);
-                Parameters.WeightHy.MultiplyAdd(h[t, b], y[t, b]);
+                Parameters.BiasO.CopyTo(y[t, b]);
+                Parameters.WeightHo.MultiplyAdd(h[t, b], y[t, b]);
             }
         }
 
@@ -92,12 +92,12 @@ public sealed class OutputRecurrence
     /// <summary>Takes the gradient on the outputs back: through time where the network read its own outputs, step by step where a teacher spoke.</summary>
     /// <remarks>
     /// <code>
-    /// dY_t  += W_yhᵀ dA_{t+1}          without a teacher, t &lt; T
-    /// dH_t   = W_hyᵀ dY_t
+    /// dY_t  += W_ohᵀ dA_{t+1}          without a teacher, t &lt; T
+    /// dH_t   = W_hoᵀ dY_t
     /// dA_t   = dH_t ⊙ (1 − h_t²)
-    /// dX_t   = W_ihᵀ dA_t              dY_0 = W_yhᵀ dA_1
-    /// dWeightHy = Σ dY_t h_tᵀ          dBiasY = Σ dY_t
-    /// dWeightIh = Σ dA_t x_tᵀ          dBiasH = Σ dA_t          dWeightYh = Σ dA_t ỹ_{t−1}ᵀ
+    /// dX_t   = W_ihᵀ dA_t              dY_0 = W_ohᵀ dA_1
+    /// dWeightHo = Σ dY_t h_tᵀ          dBiasO = Σ dY_t
+    /// dWeightIh = Σ dA_t x_tᵀ          dBiasH = Σ dA_t          dWeightOh = Σ dA_t ỹ_{t−1}ᵀ
     /// </code>
     /// A teacher's targets are data: they receive no gradient.
     /// </remarks>
@@ -123,22 +123,22 @@ public sealed class OutputRecurrence
             for (var b = 0; b < B; b++)
             {
                 var dH = new double[H];
-                Parameters.WeightHy.TransposeMultiplyAdd(dYTotal[t, b], dH);
-                dParameters.WeightHy.OuterProductAdd(dYTotal[t, b], cache.H[t, b]);
-                Cell.Add(dYTotal[t, b], dParameters.BiasY);
+                Parameters.WeightHo.TransposeMultiplyAdd(dYTotal[t, b], dH);
+                dParameters.WeightHo.OuterProductAdd(dYTotal[t, b], cache.H[t, b]);
+                Cell.Add(dYTotal[t, b], dParameters.BiasO);
 
                 var dA = new double[H];
                 for (var j = 0; j < H; j++)
                     dA[j] = dH[j] * Activations.TanhDerivative(cache.H[t, b, j]);
                 dParameters.WeightIh.OuterProductAdd(dA, cache.X[t, b]);
-                dParameters.WeightYh.OuterProductAdd(dA, cache.FedBack[t, b]);
+                dParameters.WeightOh.OuterProductAdd(dA, cache.FedBack[t, b]);
                 Cell.Add(dA, dParameters.BiasH);
 
                 Parameters.WeightIh.TransposeMultiplyAdd(dA, dX[t, b]);
                 if (t == 0)
-                    Parameters.WeightYh.TransposeMultiplyAdd(dA, dInitialOutputs.Row(b));
+                    Parameters.WeightOh.TransposeMultiplyAdd(dA, dInitialOutputs.Row(b));
                 else if (!cache.IsTeacherForced)
-                    Parameters.WeightYh.TransposeMultiplyAdd(dA, dYTotal[t - 1, b]);
+                    Parameters.WeightOh.TransposeMultiplyAdd(dA, dYTotal[t - 1, b]);
             }
         }
 
@@ -152,35 +152,35 @@ public sealed class OutputRecurrenceParameters : TensorGroup
     internal OutputRecurrenceParameters(int inputSize, int hiddenSize, int outputSize)
     {
         WeightIh = new Matrix(hiddenSize, inputSize);
-        WeightYh = new Matrix(hiddenSize, outputSize);
+        WeightOh = new Matrix(hiddenSize, outputSize);
         BiasH = new double[hiddenSize];
-        WeightHy = new Matrix(outputSize, hiddenSize);
-        BiasY = new double[outputSize];
+        WeightHo = new Matrix(outputSize, hiddenSize);
+        BiasO = new double[outputSize];
     }
 
     /// <summary>The weights from the input, W_ih, [H, I].</summary>
     public Matrix WeightIh { get; }
 
-    /// <summary>The weights from the output of the step before, W_yh, [H, O].</summary>
-    public Matrix WeightYh { get; }
+    /// <summary>The weights from the output of the step before, W_oh, [H, O].</summary>
+    public Matrix WeightOh { get; }
 
     /// <summary>The bias of the hidden units, b_h, [H].</summary>
     public double[] BiasH { get; }
 
-    /// <summary>The weights of the output, W_hy, [O, H].</summary>
-    public Matrix WeightHy { get; }
+    /// <summary>The weights of the output, W_ho, [O, H].</summary>
+    public Matrix WeightHo { get; }
 
-    /// <summary>The bias of the output, b_y, [O].</summary>
-    public double[] BiasY { get; }
+    /// <summary>The bias of the output, b_o, [O].</summary>
+    public double[] BiasO { get; }
 
     /// <inheritdoc/>
     public override IReadOnlyList<NamedTensor> Tensors =>
     [
         new(nameof(WeightIh), WeightIh.Values),
-        new(nameof(WeightYh), WeightYh.Values),
+        new(nameof(WeightOh), WeightOh.Values),
         new(nameof(BiasH), BiasH),
-        new(nameof(WeightHy), WeightHy.Values),
-        new(nameof(BiasY), BiasY),
+        new(nameof(WeightHo), WeightHo.Values),
+        new(nameof(BiasO), BiasO),
     ];
 }
 

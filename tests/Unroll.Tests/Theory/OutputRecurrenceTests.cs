@@ -14,7 +14,7 @@ public class OutputRecurrenceTests
     }
 
     /// <summary>
-    /// W_ih = 0.5, W_yh = −0.3, b_h = 0.1, W_hy = 2, b_y = −0.4, x = (1, −2), y₀ = 0.7, L = y₁ + y₂.
+    /// W_ih = 0.5, W_oh = −0.3, b_h = 0.1, W_ho = 2, b_o = −0.4, x = (1, −2), y₀ = 0.7, L = y₁ + y₂.
     /// <code>
     /// a₁ = 0.5·1 − 0.3·0.7 + 0.1      =  0.39        h₁ = tanh(a₁) =  0.371360   y₁ = 2·h₁ − 0.4 =  0.342720
     /// a₂ = 0.5·(−2) − 0.3·y₁ + 0.1    = −1.002816    h₂ = tanh(a₂) = −0.762774   y₂ = 2·h₂ − 0.4 = −1.925549
@@ -22,7 +22,7 @@ public class OutputRecurrenceTests
     /// dA₂ = 2·(1 − h₂²)               =  0.836351
     /// dY₁ = 1 − 0.3·dA₂               =  0.749095    1 where a teacher replaced y₁
     /// dA₁ = 2·dY₁·(1 − h₁²)           =  1.291577
-    /// dWeightYh = dA₁·0.7 + dA₂·y₁    =  1.190738
+    /// dWeightOh = dA₁·0.7 + dA₂·y₁    =  1.190738
     /// </code>
     /// </summary>
     [Fact]
@@ -40,25 +40,25 @@ public class OutputRecurrenceTests
 
         Assert.Equal(0.342720, cache.Y[0, 0, 0], 1e-6);
         Assert.Equal(-1.925549, cache.Y[1, 0, 0], 1e-6);
-        Assert.Equal(1.190738, gradients.DParameters.WeightYh[0, 0], 1e-6);
+        Assert.Equal(1.190738, gradients.DParameters.WeightOh[0, 0], 1e-6);
     }
 
     [Fact]
     public void OwnOutputs_EqualRnnCell_WhoseRecurrentMatrixIsTheProduct()
     {
-        // y_{t−1} = W_hy h_{t−1} + b_y put into a_t: W_hh = W_yh W_hy, b_hh = W_yh b_y. With h₀ = 0 the first step reads y₀ = b_y.
+        // y_{t−1} = W_ho h_{t−1} + b_o put into a_t: W_hh = W_oh W_ho, b_hh = W_oh b_o. With h₀ = 0 the first step reads y₀ = b_o.
         var random = new Random(1);
         var model = Model(random);
         var p = model.Parameters;
         var cell = new RnnCell(I, H);
         p.WeightIh.Values.CopyTo(cell.Parameters.WeightIh.Values, 0);
         p.BiasH.CopyTo(cell.Parameters.BiasIh, 0);
-        p.WeightYh.MultiplyAdd(p.BiasY, cell.Parameters.BiasHh);
+        p.WeightOh.MultiplyAdd(p.BiasO, cell.Parameters.BiasHh);
         for (var j = 0; j < H; j++)
-            p.WeightHy.TransposeMultiplyAdd(p.WeightYh.Row(j), cell.Parameters.WeightHh.Row(j));
+            p.WeightHo.TransposeMultiplyAdd(p.WeightOh.Row(j), cell.Parameters.WeightHh.Row(j));
         var y0 = new Matrix(B, O);
         for (var b = 0; b < B; b++)
-            p.BiasY.CopyTo(y0.Row(b));
+            p.BiasO.CopyTo(y0.Row(b));
 
         var x = Draw.Sequence(random, T, B, I);
         var expected = new Recurrent(cell).Forward(x).Y.Values;
