@@ -71,10 +71,9 @@ public sealed class FlipFlopFigure : Figure
         return new HeatMap
         {
             Title = japanese ? "二つのビットを覚える RNN の隠れ状態" : "The hidden state of an RNN that remembers two bits",
-            XLabel = japanese ? "時刻 t" : "Step t",
+            XLabel = japanese ? "時刻(0 から数える)" : "Step, counted from 0",
             Values = values,
             RowLabels = keys,
-            ColumnLabels = [.. Enumerable.Range(1, T).Select(t => t % 10 == 0 ? $"{t}" : "")],
         };
     }
 
