@@ -104,6 +104,12 @@ sealed class AddingReport
                 result.Way.Name, $"{run.Seed}", Error(run.TestError), Error(run.History.Epochs[^1].ValidationLoss), $"{run.Updates}",
                 Slope(run.After.FirstMark), Slope(run.After.SecondMark), One(run.TrainSeconds),
             ])));
+        foreach (var result in _results)
+        {
+            foreach (var (seed, how) in result.Diverged)
+                report.Note($"{result.Way.Name}, seed {seed}, has no result. {how}");
+        }
+
         report.Section("The settings and the machine");
         report.Settings(
         [
