@@ -10,17 +10,17 @@ namespace Unroll.Book;
 /// <remarks>
 /// Without a connection from h_{t−1} to h_t a step is a feed-forward network of the inputs [x_t | ỹ_{t−1}]: an RNN layer
 /// that makes one step from a state of 0, so that its W_hh is never used, and a linear layer. T of them, which share their
-/// parameters, are the network unrolled; the gradient of what they fed back is handed from one to the one before.
+/// parameters, are the network unrolled; the gradient of what was fed back is handed from each to the one before. With a
+/// teacher throughout they are independent, and computed at once.
 /// </remarks>
 public sealed class OutputRecurrentNetwork
 {
     readonly SequenceModel _model;
     readonly UnrolledModel[] _steps;
+    readonly UnrolledModel _allSteps;
     readonly Adam _adam;
     readonly MeanSquaredError _loss = new();
     readonly bool[,] _forced;
-    float[] _outputs = [];
-    float[] _gradients = [];
 
     /// <summary>Makes a network with random parameters.</summary>
     /// <param name="inputSize">I.</param>
@@ -36,6 +36,7 @@ public sealed class OutputRecurrentNetwork
         _model = new SequenceModel(new(inputSize + outputSize, [new RnnOptions(hiddenSize), new LinearOptions(outputSize)]), engine);
         Initialization.PyTorch.Apply(_model, random);
         _steps = [.. Enumerable.Range(0, maxSteps).Select(_ => _model.Unroll(1, maxBatch))];
+        _allSteps = _model.Unroll(1, maxSteps * maxBatch);
         _forced = new bool[maxSteps, maxBatch];
         _adam = new Adam(_model);
     }
@@ -49,7 +50,7 @@ public sealed class OutputRecurrentNetwork
     /// <summary>The parameters; those of the RNN layer have W_ih and W_oh side by side, and two biases whose sum is b_h.</summary>
     public ParameterSet Parameters => _model.Parameters;
 
-    /// <summary>What the first step reads for the output before it, [O]; zeros at first.</summary>
+    /// <summary>What the first step reads for the output before it, [O]; zeros if empty.</summary>
     public float[] InitialOutput { get; init; } = [];
 
     /// <summary>One update.</summary>
@@ -62,9 +63,12 @@ public sealed class OutputRecurrentNetwork
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(random);
-        var loss = Forward(batch, teacherForcing, random);
+        var outputs = new float[batch.Targets.Length];
+        var gradients = new float[batch.Targets.Length];
+        Forward(batch, teacherForcing, random, outputs);
+        var loss = _loss.Evaluate(outputs, batch, gradients);
         Parameters.ZeroGradients();
-        Backward(batch);
+        Backward(batch, teacherForcing, gradients);
         GradientNorm.Clip(Parameters, 1);
         _adam.Step(learningRate);
         return loss;
@@ -75,49 +79,71 @@ public sealed class OutputRecurrentNetwork
     public float[] Run(SequenceBatch batch, bool teacherForcing)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        Forward(batch, teacherForcing ? 1 : 0, random: null);
-        return [.. _outputs];
+        var outputs = new float[batch.Targets.Length];
+        Forward(batch, teacherForcing ? 1 : 0, random: null, outputs);
+        return outputs;
     }
 
-    double Forward(SequenceBatch batch, double teacherForcing, MersenneTwister? random)
+    void Forward(SequenceBatch batch, double teacherForcing, MersenneTwister? random, Span<float> outputs)
     {
-        var (T, B, I, O) = (batch.Steps, batch.BatchSize, InputSize, OutputSize);
-        _outputs = new float[T * B * O];
-        _gradients = new float[T * B * O];
-        for (var t = 0; t < T; t++)
+        var (T, B, O) = (batch.Steps, batch.BatchSize, OutputSize);
+        if (teacherForcing >= 1)
         {
-            var step = _steps[t];
-            step.Resize(1, B);
-            for (var b = 0; b < B; b++)
-            {
-                var input = step.Input.Slice(b * (I + O), I + O);
-                batch.Inputs.Slice(((t * B) + b) * I, I).CopyTo(input);
-                var before = (((t - 1) * B) + b) * O;
-                _forced[t, b] = teacherForcing >= 1 || (teacherForcing > 0 && random!.RandomSample() < teacherForcing);
-                if (t == 0)
-                    InitialOutput.CopyTo(input[I..]);
-                else
-                    (_forced[t, b] ? batch.Targets : _outputs).Slice(before, O).CopyTo(input[I..]);
-            }
-
-            step.Forward(training: true);
-            step.Output.CopyTo(_outputs.AsSpan(t * B * O));
+            // Nothing depends on an output: all steps are rows of one.
+            _allSteps.Resize(1, T * B);
+            for (var row = 0; row < T * B; row++)
+                FillInput(_allSteps, row, batch, row, batch.Targets);
+            _allSteps.Forward(training: true);
+            _allSteps.Output.CopyTo(outputs);
+            return;
         }
 
-        return _loss.Evaluate(_outputs, batch, _gradients);
+        for (var t = 0; t < T; t++)
+        {
+            _steps[t].Resize(1, B);
+            for (var b = 0; b < B; b++)
+            {
+                _forced[t, b] = teacherForcing > 0 && random!.RandomSample() < teacherForcing;
+                FillInput(_steps[t], b, batch, (t * B) + b, _forced[t, b] ? batch.Targets : outputs);
+            }
+
+            _steps[t].Forward(training: true);
+            _steps[t].Output.CopyTo(outputs[(t * B * O)..]);
+        }
     }
 
-    void Backward(SequenceBatch batch)
+    /// <summary>[x_t | ỹ_{t−1}], one row: <paramref name="at"/> is t·B + b.</summary>
+    void FillInput(UnrolledModel step, int row, SequenceBatch batch, int at, ReadOnlySpan<float> outputs)
+    {
+        var (B, I, O) = (batch.BatchSize, InputSize, OutputSize);
+        var input = step.Input.Slice(row * (I + O), I + O);
+        batch.Inputs.Slice(at * I, I).CopyTo(input);
+        if (at >= B)
+            outputs.Slice((at - B) * O, O).CopyTo(input[I..]);
+        else if (InitialOutput.Length > 0)
+            InitialOutput.CopyTo(input[I..]);
+        else
+            input[I..].Clear();
+    }
+
+    void Backward(SequenceBatch batch, double teacherForcing, float[] gradients)
     {
         var (T, B, I, O) = (batch.Steps, batch.BatchSize, InputSize, OutputSize);
+        if (teacherForcing >= 1)
+        {
+            gradients.CopyTo(_allSteps.OutputGradient);
+            _allSteps.Backward();
+            return;
+        }
+
         for (var t = T - 1; t >= 0; t--)
         {
-            _gradients.AsSpan(t * B * O, B * O).CopyTo(_steps[t].OutputGradient);
+            gradients.AsSpan(t * B * O, B * O).CopyTo(_steps[t].OutputGradient);
             _steps[t].Backward(inputGradient: true);
             for (var b = 0; t > 0 && b < B; b++)
             {
                 for (var k = 0; !_forced[t, b] && k < O; k++)
-                    _gradients[(((t - 1) * B) + b) * O + k] += _steps[t].InputGradient[(b * (I + O)) + I + k];
+                    gradients[((((t - 1) * B) + b) * O) + k] += _steps[t].InputGradient[(b * (I + O)) + I + k];
             }
         }
     }

@@ -14,7 +14,7 @@ namespace Unroll.Book.Figures;
 /// echo:    target_t = x_{t−3}, 0 before          what has to be remembered is not in the output
 /// parity:  target_t = x_1 · x_2 · … · x_t        what has to be remembered is the output
 /// </code>
-/// H = 16 in all networks; 2,000 updates on batches of 32 new sequences; mean squared error of 500 others, the networks
+/// H = 16 in all networks; 1,000 updates on batches of 32 new sequences; mean squared error of 500 others, the networks
 /// running on their own outputs; 5 seeds.
 /// </remarks>
 public sealed class OutputMemoryFigure : Figure
@@ -23,7 +23,7 @@ public sealed class OutputMemoryFigure : Figure
     const int T = 30;
     const int Delay = 3;
     const int Seeds = 5;
-    const int Epochs = 20;
+    const int Epochs = 10;
     const int UpdatesPerEpoch = 100;
     const int BatchSize = 32;
     const int TestRows = 500;
