@@ -29,23 +29,27 @@ var plain = new AdditionRecipe
     Start = Initialization.PyTorch,
     StartText = "PyTorch's uniform distribution",
     LearningRate = 0.005,
-    WeightDecay = 0,
+    WeightDecay = 0.1,
 };
 
 return new AdditionExperiment
 {
     Name = "6-addition-seq2seq",
     Title = "An encoder–decoder learns to add",
-    Full = new AdditionScale(Digits: 3, Pairs: 20_000, HiddenSize: 128, Epochs: 60),
-    Quick = new AdditionScale(Digits: 2, Pairs: 5_050, HiddenSize: 64, Epochs: 25),
+    Full = new AdditionScale(Digits: 3, Pairs: 20_000, HiddenSize: 128, BatchSize: 128, Epochs: 50),
+    Quick = new AdditionScale(Digits: 2, Pairs: 5_050, HiddenSize: 64, BatchSize: 32, Epochs: 30),
     Recipes =
     [
         plain,
         plain with
         {
             Name = "attention",
-            Title = "additive attention; the question is read forwards, its numbers swapped at random",
-            Model = hidden => plain.Model(hidden) with { Attention = new AdditiveAttentionOptions(hidden) },
+            Title = "additive attention to an encoder that reads in both directions; numbers swapped at random",
+            Model = hidden => plain.Model(hidden) with
+            {
+                Encoder = [new OneHotOptions(Characters), new BidirectionalOptions(new GruOptions(hidden))],
+                Attention = new AdditiveAttentionOptions(hidden),
+            },
             Reverse = false,
         },
         plain with { Name = "forwards", Title = "as plain, but read forwards", Reverse = false },

@@ -36,9 +36,6 @@ sealed record AdditionTask(AdditionScale Scale, bool Validate)
 /// <summary>Experiment 6: an encoder–decoder reads a sum as characters and writes its value.</summary>
 public sealed partial class AdditionExperiment
 {
-    /// <summary>Questions in a mini-batch.</summary>
-    internal const int BatchSize = 128;
-
     /// <summary>Gradients longer than this are scaled to it.</summary>
     internal const double ClipNorm = 1;
 
@@ -154,7 +151,7 @@ public sealed partial class AdditionExperiment
             Path.Combine(context.Folder, MetricsName), Name,
             [
                 new("digits", scale.Digits), new("trainingQuestions", training.Count), new($"{task.Judges}Questions", judges.Count),
-                new("hidden", scale.HiddenSize), new("epochs", scale.Epochs), new("batch", BatchSize), new("clipNorm", ClipNorm), new("ways", ways),
+                new("hidden", scale.HiddenSize), new("epochs", scale.Epochs), new("batch", scale.BatchSize), new("clipNorm", ClipNorm), new("ways", ways),
                 new("seed", context.Seed), new("seeds", context.Seeds), new("quick", context.Quick), new("validate", task.Validate),
                 new("stoppedEarly", context.Cancellation.IsCancellationRequested),
             ],
@@ -175,7 +172,7 @@ public sealed partial class AdditionExperiment
     internal static IReadOnlyList<(string Name, string Value)> Describe(AdditionScale scale) =>
     [
         ("examples", "each training question once an epoch, in random order; the decoder is given the right characters before (teacher forcing)"),
-        ("optimizer", string.Create(CultureInfo.InvariantCulture, $"AdamW, {scale.Epochs} epochs, batches of {BatchSize}, learning rate falling to 0 by a cosine, gradient clipped to norm {ClipNorm}")),
+        ("optimizer", string.Create(CultureInfo.InvariantCulture, $"AdamW, {scale.Epochs} epochs, batches of {scale.BatchSize}, learning rate falling to 0 by a cosine, gradient clipped to norm {ClipNorm}")),
         ("answers", "the likeliest character at every step, each the next one's input"),
     ];
 
@@ -192,11 +189,12 @@ public sealed partial class AdditionExperiment
         var model = new EncoderDecoder(recipe.Model(task.Scale.HiddenSize), engine);
         recipe.Start.Apply(model, start);
 
-        var updates = task.Scale.Epochs * ((training.Count + BatchSize - 1) / BatchSize);
+        var (epochs, rows) = (task.Scale.Epochs, task.Scale.BatchSize);
+        var updates = epochs * ((training.Count + rows - 1) / rows);
         var trainer = new Trainer(model, new AdamW(model, recipe.WeightDecay), new SoftmaxCrossEntropy(), new TrainerOptions
         {
-            Epochs = task.Scale.Epochs,
-            BatchSize = BatchSize,
+            Epochs = epochs,
+            BatchSize = rows,
             LearningRate = new CosineDecay(recipe.LearningRate, updates),
             ScheduleUnit = ScheduleUnit.Step,
             ClipNorm = ClipNorm,
@@ -231,6 +229,8 @@ public sealed partial class AdditionExperiment
     static void Answer(ExperimentContext context, string word, Match sum)
     {
         var (digits, ways) = Trained(context.Folder);
+        if (ways.Count == 0)
+            throw new IOException($"The run in '{context.Folder}' has left no model. Run the experiment again without --ask.");
         var asked = ways.Where(way => word == AllRecipes || word == way.Name).ToArray();
         if (asked.Length == 0)
             throw new ArgumentException($"The run in '{context.Folder}' has not learnt the way '{word}'; it has {string.Join(", ", ways.Select(way => $"'{way.Name}'"))}.");

@@ -8,8 +8,9 @@ namespace Unroll.Experiments.Addition;
 /// <param name="Digits">D, the most digits of a number.</param>
 /// <param name="Pairs">N, the pairs of numbers to learn from and to be judged by.</param>
 /// <param name="HiddenSize">H, hidden units of encoder and decoder.</param>
+/// <param name="BatchSize">Questions per update.</param>
 /// <param name="Epochs">Epochs.</param>
-public sealed record AdditionScale(int Digits, int Pairs, int HiddenSize, int Epochs);
+public sealed record AdditionScale(int Digits, int Pairs, int HiddenSize, int BatchSize, int Epochs);
 
 /// <summary>One of the ways to learn to add: the model, how questions are read, and how it is trained.</summary>
 public sealed record AdditionRecipe

@@ -280,8 +280,8 @@ public sealed class AdditionExperimentTests(AdditionExperimentTests.FirstRun fir
             {
                 Name = "6-addition-seq2seq",
                 Title = "An encoder–decoder learns to add",
-                Full = new AdditionScale(Digits: 2, Pairs: 500, HiddenSize: 16, Epochs: 2),
-                Quick = new AdditionScale(Digits: 2, Pairs: 5_050, HiddenSize: 40, Epochs: 20),
+                Full = new AdditionScale(Digits: 2, Pairs: 500, HiddenSize: 16, BatchSize: 50, Epochs: 2),
+                Quick = new AdditionScale(Digits: 2, Pairs: 5_050, HiddenSize: 64, BatchSize: 32, Epochs: 20),
                 Recipes =
                 [
                     blind,
