@@ -26,7 +26,7 @@ sealed class AdditionReport
     }
 
     public IReadOnlyList<string> TableHeader =>
-        [$"whole answers right, % of {Count(_results[0].Runs[0].Answers.All.Count, $"{_task.Judges} question")}", "seeds", "mean", "min", "max", "wrong answers, mean", "characters right, %", "train s"];
+        [$"right as a whole, % of {Count(_results[0].Runs[0].Answers.All.Count, $"{_task.Judges} question")}", "seeds", "mean", "min", "max", "wrong, mean", "characters, %", "train s"];
 
     /// <summary>Recipes first, then the baseline.</summary>
     public List<IReadOnlyList<string>> TableRows()
@@ -63,7 +63,7 @@ sealed class AdditionReport
             judges.Take(QuestionsShown).Select(question => (IReadOnlyList<string>)[
                 $"{question.A}+{question.B}", $"`{Visible(question.Question)}`", $"`{Visible(question.Answer)}`", $"{question.Carries}",
             ]));
-        report.Note($"`{Visible(" ")}` is a space: short questions and answers are filled up, so that all have the same length. The numbers are drawn by their length first, so short ones are as frequent as long ones.");
+        report.Note($"`{Visible(" ")}` is a space: short questions and answers are filled up, so that all have the same length. The numbers are drawn by their length first, so that short ones come often too; where there are few pairs, all are taken.");
         report.Section("The result");
         report.Table(TableHeader, TableRows(), highlightedRow: 0);
         report.Paragraph(Verdict());
@@ -140,7 +140,7 @@ sealed class AdditionReport
             var mean = result.Runs.Average(run => run.Answers.ExactMatch);
             return $"**{result.Way.Name}** {Percent(mean)} %";
         });
-        return $"Whole answers right, on average over {Count(_results[0].Runs.Count, "seed")}: {string.Join(", ", texts)}. Giving the answer of the training question with the nearest numbers is right in {Percent(_nearest)} % of cases: what is learnt is adding, not remembering.";
+        return $"Whole answers right, on average over {Count(_results[0].Runs.Count, "seed")}: {string.Join(", ", texts)}. Who gives the answer of the training question with the nearest numbers is right in {Percent(_nearest)} % of cases: near is not right, so remembering alone does not help.";
     }
 
     IEnumerable<IReadOnlyList<string>> CarryRows()
@@ -174,7 +174,7 @@ sealed class AdditionReport
             {
                 var (question, text) = (answer.Question, answer.Text.TrimEnd());
                 yield return [
-                    result.Way.Name, $"{question.A}+{question.B}", answer.IsRight ? text : $"**{Visible(text)}** (wrong)", question.Answer.TrimEnd(), Two(100 * answer.Probability),
+                    result.Way.Name, $"{question.A}+{question.B}", answer.IsRight ? text : $"**{(text.Length > 0 ? Visible(text) : "nothing")}** (wrong)", question.Answer.TrimEnd(), Two(100 * answer.Probability),
                 ];
             }
         }
@@ -199,20 +199,27 @@ sealed class AdditionReport
         ],
     };
 
-    LineChart CarriesChart() => new()
+    HeatMap CarriesChart()
     {
-        Title = "Wrong answers by the number of carries",
-        XLabel = "carries",
-        YLabel = $"wrong, % of the {_task.Judges} questions",
-        Series =
-        [
-            .. _results.Select(result =>
-            {
-                var carries = Enumerable.Range(0, _task.Scale.Digits + 1).Where(count => ShareOfCarries(result, count) is not null).ToArray();
-                return new Series(result.Way.Name, [.. carries.Select(count => (double)count)], [.. carries.Select(count => 100 * (1 - ShareOfCarries(result, count)!.Value))]);
-            }),
-        ],
-    };
+        int[] carries = [.. Enumerable.Range(0, _task.Scale.Digits + 1).Where(count => ShareOfCarries(_results[0], count) is not null)];
+        var wrong = new double[_results.Count, carries.Length];
+        for (var way = 0; way < _results.Count; way++)
+        {
+            for (var column = 0; column < carries.Length; column++)
+                wrong[way, column] = Math.Round(100 * (1 - (ShareOfCarries(_results[way], carries[column]) ?? 1)), 2);
+        }
+
+        return new HeatMap
+        {
+            Title = $"Wrong answers, % of the {_task.Judges} questions",
+            XLabel = "carries",
+            YLabel = "way",
+            Values = wrong,
+            RowLabels = [.. _results.Select(result => result.Way.Name)],
+            ColumnLabels = [.. carries.Select(count => $"{count}")],
+            ShowValues = true,
+        };
+    }
 
     static HeatMap AttentionChart(AdditionAnswer answer, AdditionForm form) => new()
     {
