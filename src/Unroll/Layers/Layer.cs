@@ -168,6 +168,15 @@ abstract unsafe class UnrolledLayer(Layer layer)
     public abstract void Forward(int t0, int t1, int b0, int b1);
 
     /// <summary>
+    /// The parts of one step of a stream that several threads can share, one part after another; 0 where a step is one
+    /// thread's.
+    /// </summary>
+    public virtual int StepParts => 0;
+
+    /// <summary>Computes one worker's share of a part of a stream's step <paramref name="t"/>, for all rows.</summary>
+    public virtual void ForwardPart(int t, int part, int worker, int workers) => throw new NotSupportedException($"A {GetType().Name} has no parts.");
+
+    /// <summary>
     /// Computes <see cref="InputGradient"/> of steps [t0, t1) of rows [b0, b1) from <see cref="OutputGradient"/>, in
     /// falling order of calls.
     /// </summary>

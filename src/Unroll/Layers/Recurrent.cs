@@ -94,7 +94,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
         var arena = context.Arena;
         var phases = _cell.Phases.Length;
-        _preActivations = arena.Reserve((long)maxBatch * PreActivationRow);
+        _preActivations = arena.Reserve((long)maxBatch * PreActivationRow * (keep == Keep.TwoSteps ? context.Engine.Threads : 1));
         if (!ForBackward)
         {
             _gates = phases > 1 ? StepBuffer.InTurn(arena, 1, maxBatch, _width) : null;
@@ -162,57 +162,73 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     nint RowOf(RecurrentProduct product) => (nint)product.FirstGate * _h;
 
+    /// <summary>A part is a phase: the cell may read in it what the phase before has left for all units.</summary>
+    public override int StepParts => _cell.Phases.Length;
+
+    public override void ForwardPart(int t, int part, int worker, int workers)
+    {
+        var (first, end) = ParallelJob.Share(_weights.Of(part).Panels.Count, worker, workers);
+        var step = new PartAction { Owner = this, T = t, Part = part, First = first, End = end, Worker = worker };
+        _context.Engine.Run(ref step);
+    }
+
     void ForwardStep<S, V>(int t, int b, int rows)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        for (var phase = 0; phase < _cell.Phases.Length; phase++)
+            ForwardPanels<S, V>(t, b, rows, phase, 0, _weights.Of(phase).Panels.Count, worker: 0);
+    }
+
+    /// <summary>A phase of a step for the units of panels [<paramref name="first"/>, <paramref name="end"/>).</summary>
+    void ForwardPanels<S, V>(int t, int b, int rows, int phase, int first, int end, int worker)
         where S : struct, ISimd<V>
         where V : struct
     {
         // 0·W adds nothing: the same bits with less work.
         var recurs = t > 0 || !StartsAtZero;
-        var phases = _cell.Phases;
-        for (var p = 0; p < phases.Length; p++)
+        var part = _cell.Phases[phase];
+        var weights = _weights.Of(phase);
+        var panels = weights.Panels;
+        var operand = part.Operand == ProductOperand.PreviousHidden ? RecurrentInput(t, b) : Saved(t, b);
+        for (var panel = first; panel < end; panel++)
         {
-            var weights = _weights.Of(p);
-            var panels = weights.Panels;
-            var operand = phases[p].Operand == ProductOperand.PreviousHidden ? RecurrentInput(t, b) : Saved(t, b);
-            for (var panel = 0; panel < panels.Count; panel++)
+            var unit = panel * panels.UnitsPerPanel;
+            var step = Step(t, b, rows, unit, panels.Units(panel), worker);
+            var product = new GemmProblem
             {
-                var unit = panel * panels.UnitsPerPanel;
-                var step = Step(t, b, rows, unit, panels.Units(panel));
-                var product = new GemmProblem
-                {
-                    M = rows,
-                    N = panels.Width(panel),
-                    K = Layer.InputSize,
-                    A = Input + RowOffset(t, b, Layer.InputSize),
-                    ARow = Layer.InputSize,
-                    C = step.PreActivations,
-                    CRow = PreActivationRow,
-                    Start = TileStart.Bias,
-                };
-                if (weights.Inputs is { } inputs)
-                {
-                    product.B = inputs.Weights(panel);
-                    product.Bias = inputs.Bias(panel);
-                    Gemm.Multiply<S, V>(product);
+                M = rows,
+                N = panels.Width(panel),
+                K = Layer.InputSize,
+                A = Input + RowOffset(t, b, Layer.InputSize),
+                ARow = Layer.InputSize,
+                C = step.PreActivations,
+                CRow = PreActivationRow,
+                Start = TileStart.Bias,
+            };
+            if (weights.Inputs is { } inputs)
+            {
+                product.B = inputs.Weights(panel);
+                product.Bias = inputs.Bias(panel);
+                Gemm.Multiply<S, V>(product);
 
-                    FillRows<S, V>(step.PreActivations + (phases[p].GateCount * step.Units), rows, weights.ApartBias + unit, step.Units);
-                    product.K = 0;
-                    product.C += step.Units;
-                    product.Start = TileStart.Destination;
-                }
-
-                if (weights.Inputs is null || recurs)
-                {
-                    product.K2 = recurs ? _h : 0;
-                    product.A2 = operand;
-                    product.A2Row = _h;
-                    product.B = panels.Weights(panel);
-                    product.Bias = panels.Bias(panel);
-                    Gemm.Multiply<S, V>(product);
-                }
-
-                _cell.Forward<S, V>(step, p);
+                FillRows<S, V>(step.PreActivations + (part.GateCount * step.Units), rows, weights.ApartBias + unit, step.Units);
+                product.K = 0;
+                product.C += step.Units;
+                product.Start = TileStart.Destination;
             }
+
+            if (weights.Inputs is null || recurs)
+            {
+                product.K2 = recurs ? _h : 0;
+                product.A2 = operand;
+                product.A2Row = _h;
+                product.B = panels.Weights(panel);
+                product.Bias = panels.Bias(panel);
+                Gemm.Multiply<S, V>(product);
+            }
+
+            _cell.Forward<S, V>(step, phase);
         }
     }
 
@@ -239,7 +255,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
-        var step = Step(t, b, rows, 0, _h);
+        var step = Step(t, b, rows, 0, _h, worker: 0);
         var products = _cell.Products;
         for (var p = products.Length - 1; p >= 0; p--)
         {
@@ -354,7 +370,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             ? new GradientRows { Pointer = gates + RowOf(product), Stride = _width }
             : new GradientRows { Pointer = saved, Stride = _h };
 
-    CellStep Step(int t, int b, int rows, int unit, int units)
+    CellStep Step(int t, int b, int rows, int unit, int units, int worker)
     {
         float* gates = Gates(t, b), saved = Saved(t, b), peephole = _weights.Peephole;
         return new()
@@ -362,7 +378,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             Rows = rows,
             Units = units,
             H = _h,
-            PreActivations = At(_preActivations) + ((nint)b * PreActivationRow),
+            PreActivations = At(_preActivations) + ((((nint)worker * Batch) + b) * PreActivationRow),
             PreActivationRow = PreActivationRow,
             Gates = gates == null ? null : gates + unit,
             HPrev = Hidden(t - 1, b) + unit,
@@ -421,6 +437,16 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
             where V : struct => Owner.ForwardStep<S, V>(T, B, Rows);
+    }
+
+    struct PartAction : IKernelAction
+    {
+        public UnrolledRecurrent<TCell> Owner;
+        public int T, Part, First, End, Worker;
+
+        public readonly void Invoke<S, V>()
+            where S : struct, ISimd<V>
+            where V : struct => Owner.ForwardPanels<S, V>(T, 0, Owner.Batch, Part, First, End, Worker);
     }
 
     struct BackwardAction : IKernelAction

@@ -35,6 +35,7 @@ sealed unsafe class InferencePass
     readonly int[] _lengths;
     readonly Arena.Region _input;
     readonly RowJob _job;
+    readonly StepJob _stepJob = new();
     readonly bool _stream;
     readonly long _flopsPerStep;
     int _first, _end, _t0, _t1;
@@ -166,10 +167,24 @@ sealed unsafe class InferencePass
     }
 
     /// <summary>Computes step <paramref name="t"/> of a stream, which goes on from the states as they are.</summary>
+    /// <remarks>
+    /// Threads share the rows; where there are more threads than rows, they share the units of each layer, which costs a
+    /// barrier per layer.
+    /// </remarks>
     public void Step(int t)
     {
-        (_first, _end, _t0, _t1) = (0, _layers.Length, t, t + 1);
-        _job.Run(_model.Engine, BatchSize, _flopsPerStep * BatchSize);
+        var engine = _model.Engine;
+        if (BatchSize >= RowJob.Workers(engine, _flopsPerStep * BatchSize))
+        {
+            (_first, _end, _t0, _t1) = (0, _layers.Length, t, t + 1);
+            _job.Run(engine, BatchSize, _flopsPerStep * BatchSize);
+        }
+        else
+        {
+            foreach (var layer in _layers)
+                _stepJob.Run(engine, layer, t);
+        }
+
         GC.KeepAlive(this);
     }
 

@@ -87,6 +87,38 @@ public class InferenceTests
         }
     }
 
+    /// <summary>Large enough that the threads share the units of a step: above two million operations a layer.</summary>
+    public static TheoryData<RecurrentOptions> LargeCells =>
+    [
+        new RnnOptions(1001), new LstmOptions(501) { Peepholes = true }, new LstmOptions(601) { ForgetGate = false },
+        new GruOptions(577), new GruOptions(577) { ResetGate = ResetGate.BeforeProduct }, new LayerNormLstmOptions(501),
+    ];
+
+    [Theory]
+    [MemberData(nameof(LargeCells))]
+    public void Stream_GivesTheSameBits_HoweverManyThreadsShareAStep(RecurrentOptions cell)
+    {
+        const int T = 3, B = 2, Width = 30;
+        var input = Values(T * B * Width, 11);
+        float[]? expected = null;
+        foreach (var threads in new[] { 1, 2, 3, 4 })
+        {
+            using var engine = new Engine(threads, Kernels.Chosen);
+            var stream = Random(new(Width, [cell, new LinearOptions(2)]), engine).CreateStream(B);
+            var outputs = new List<float>();
+            var y = new float[B * 2];
+            for (var t = 0; t < T; t++)
+            {
+                stream.Step(input.AsSpan(t * B * Width, B * Width), y);
+                outputs.AddRange(y);
+            }
+
+            expected ??= [.. outputs];
+            Assert.Equal<float>(expected, outputs.ToArray());
+            Assert.Equal(threads > B && cell is not LayerNormLstmOptions || threads == B, engine.Team.HasStarted);
+        }
+    }
+
     [Fact]
     public void Stream_GoesOnFromASavedState_AndAClone_GoesItsOwnWay()
     {
