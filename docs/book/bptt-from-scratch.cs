@@ -22,7 +22,7 @@ double[] start = DrawAll(H);
 var (states, logits) = Forward(bits, start);
 var gradients = Backward(bits, states, CrossEntropy(logits, answers).DY);
 for (var p = 0; p < parameters.Length; p++)
-    Console.WriteLine($"{names[p],-4}  error of the gradient {Check(parameters[p], gradients[p]):E1}");
+    Console.WriteLine($"{names[p],-4}  error of the gradient {Check(parameters[p], gradients[p]):0.0e+0}");
 
 var (right, asked) = (0, 0);
 for (var update = 1; update <= 20_000; update++)

@@ -13,7 +13,7 @@ public sealed class ClippingFigure : Figure
 {
     const int Updates = 600;
     const int Last = 50;
-    const float Scale = 1.1f;
+    const float Scale = 1.2f;
     const double Maximum = 1;
 
     /// <inheritdoc/>
@@ -32,7 +32,7 @@ public sealed class ClippingFigure : Figure
                 Start = Initialization.OrthogonalRecurrence,
                 RecurrentScale = Scale,
                 Optimizer = model => new Sgd(model),
-                LearningRate = 0.05,
+                LearningRate = 0.02,
                 Clip = clip,
             }.Train(Updates, seed: 1);
             var steepest = Array.IndexOf(norms, norms.Max());

@@ -9,12 +9,12 @@ namespace Unroll.Book.Figures;
 /// <code>
 /// ‖∂L/∂h_{T−d}‖ / ‖∂L/∂h_T‖,   d = 0 … 100,   ∂L/∂h_T random
 /// </code>
-/// H = 32, I = 1, x_t uniform on [−1, 1), W_ih uniform on ±1/√H, no biases. W_hh uniform on ±1/√H; normal with deviation 1/√H;
+/// H = 32, I = 8, x_t uniform on [−1, 1), W_ih uniform on ±1/√H, no biases. W_hh uniform on ±1/√H; normal with deviation 1/√H;
 /// orthogonal; the identity with relu. 100 steps before the first that is looked at. Geometric mean over 10 draws.
 /// </remarks>
 public sealed class StartsGradientFigure : Figure
 {
-    const int H = 32;
+    const int H = 32, I = 8;
     const int Distance = 100;
     const int Draws = 10;
 
@@ -42,7 +42,7 @@ public sealed class StartsGradientFigure : Figure
             for (var draw = 0; draw < Draws; draw++)
             {
                 var random = new MersenneTwister((uint)draw);
-                var cell = new RnnCell(1, H, activation);
+                var cell = new RnnCell(I, H, activation);
                 start(random).Values.CopyTo(cell.Parameters.WeightHh.Values, 0);
                 random.Uniform(-1 / Math.Sqrt(H), 1 / Math.Sqrt(H), cell.Parameters.WeightIh.Values);
                 radii[draw] = Spectrum.Radius(cell.Parameters.WeightHh);
@@ -93,9 +93,11 @@ public sealed class StartsGradientFigure : Figure
         const int T = 2 * Distance;
         var steps = new CellCache[T];
         var state = cell.ZeroState();
+        var x = new double[I];
         for (var t = 0; t < T; t++)
         {
-            steps[t] = cell.Forward([random.Uniform(-1, 1)], state);
+            random.Uniform(-1, 1, x);
+            steps[t] = cell.Forward(x, state);
             state = steps[t].State;
         }
 
@@ -105,7 +107,7 @@ public sealed class StartsGradientFigure : Figure
         for (var d = 0; d <= Distance; d++)
         {
             norms[d] = Math.Sqrt(dState.H.Sum(value => value * value));
-            dState = cell.Backward(steps[T - 1 - d], dState, new double[1], cell.CreateGradients());
+            dState = cell.Backward(steps[T - 1 - d], dState, new double[I], cell.CreateGradients());
         }
 
         return [.. norms.Select(norm => norm / norms[0])];

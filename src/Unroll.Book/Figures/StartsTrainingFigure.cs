@@ -11,7 +11,7 @@ namespace Unroll.Book.Figures;
 /// </remarks>
 public sealed class StartsTrainingFigure : Figure
 {
-    const int Updates = 1000;
+    const int Updates = 600;
     const int Window = 20;
     const int Seeds = 3;
 

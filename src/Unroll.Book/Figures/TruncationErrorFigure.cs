@@ -62,7 +62,7 @@ public sealed class TruncationErrorFigure : Figure
         };
     }
 
-    static string Key(double radius) => string.Create(CultureInfo.InvariantCulture, $"r{radius}");
+    static string Key(double radius) => string.Create(CultureInfo.InvariantCulture, $"r{radius:0.0}");
 
     static double[] Errors(double radius, MersenneTwister random)
     {
