@@ -1,4 +1,4 @@
-// The answer to exercise 7 of chapter 3: back-propagation through time in arrays and loops, without any library
+// The answer to exercise 6 of chapter 3: back-propagation through time in arrays and loops, without any library
 //
 //   dotnet run -c Release docs/book/bptt-from-scratch.cs
 //
