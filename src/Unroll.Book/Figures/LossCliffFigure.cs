@@ -35,7 +35,7 @@ public sealed class LossCliffFigure : Figure
         {
             data.Series[$"loss.{T}"] = [.. biases.Select(b => Loss(b, T))];
             var (below, above) = (From, To);
-            while (above - below > 1e-12)
+            while (above - below > 1e-16)
             {
                 var middle = (below + above) / 2;
                 (below, above) = Run(middle, T).State.H[0] < 0 ? (middle, above) : (below, middle);

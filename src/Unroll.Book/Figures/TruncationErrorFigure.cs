@@ -19,7 +19,7 @@ public sealed class TruncationErrorFigure : Figure
     const int K1 = 1;
     const int Draws = 5;
 
-    static readonly int[] s_k2 = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60];
+    static readonly int[] s_k2 = [.. new[] { 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60 }.Where(k2 => k2 >= K1)];
     static readonly double[] s_radii = [0.5, 1, 1.5];
 
     /// <inheritdoc/>
@@ -37,7 +37,7 @@ public sealed class TruncationErrorFigure : Figure
                 errors[draw] = Errors(radius, new MersenneTwister((uint)draw));
             double[] mean = [.. s_k2.Select((_, n) => Math.Exp(errors.Average(row => Math.Log(row[n]))))];
             data.Series[Key(radius)] = mean;
-            foreach (var k2 in new[] { 1, 5, 10, 20, 40, 60 })
+            foreach (var k2 in s_k2.Intersect([1, 5, 10, 20, 40, 60]))
                 data.Values[$"{Key(radius)}.{k2}"] = mean[Array.IndexOf(s_k2, k2)];
         }
 
