@@ -72,7 +72,7 @@ public sealed class GradientCheckFigure : Figure
         var x = data.Series["exponent"];
         return new LineChart
         {
-            Title = japanese ? "差分による勾配の検査:刻み幅と誤差" : "Checking a gradient by differences: step and error",
+            Title = japanese ? "差分による勾配の検算:刻み幅と誤差" : "Checking a gradient by differences: step and error",
             XLabel = japanese ? "刻み幅 ε の常用対数" : "log10 of the step ε",
             YLabel = japanese ? "相対誤差" : "relative error",
             LogY = true,
