@@ -1,4 +1,5 @@
 using Unroll.Benchmarks.Protocol;
+using Unroll.Experiments.Hosting;
 
 namespace Unroll.Benchmarks.Measuring;
 
@@ -27,6 +28,9 @@ sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> 
 
     /// <summary>What a second thread gains.</summary>
     public double SpeedUp => Unroll(2).TimesFasterThan(Unroll(1));
+
+    /// <summary>Whether the cores of the 2-thread rounds shared a cache.</summary>
+    public bool IsNear => Unroll(2).Distance < CoreDistance.Near;
 
     /// <summary>The least memory TorchSharp took.</summary>
     public long TorchSharpBytes(int threads) => Outcomes.Of(Library.TorchSharp, threads).Min(outcome => outcome.PeakBytes);
@@ -68,6 +72,9 @@ sealed record Results
             return (outcomes.Sum(outcome => outcome.DisturbedRounds), outcomes.Sum(outcome => outcome.Rounds.Count));
         }
     }
+
+    /// <summary>The distances of two cores before every 2-thread round of training.</summary>
+    public Summary Distances => Summary.Of([.. Training.SelectMany(row => row.Outcomes).SelectMany(outcome => outcome.Distances)]);
 
     /// <summary>Whether the figures are no good: 2-thread contenders collapse beside other work, some of them a thousandfold.</summary>
     public bool IsDisturbed => Rounds.Disturbed > 0.05 * Rounds.All;

@@ -40,7 +40,9 @@ sealed record Bar(string What, string Needed, string Measured, string Where, boo
             AtMost($"training memory, share of TorchSharp's, {on}", 1.0 / 3, results.Training, row => row.Place, row => row.ShareOfMemory(threads), Text.Percent);
         }
 
-        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128", 1.8, results.Training.Where(row => row.Shape is { B: >= 32, H: >= 128 }), row => row.SpeedUp, Text.Ratio);
+        var shared = results.Training.Where(row => row.Shape is { B: >= 32, H: >= 128 }).ToArray();
+        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, cores near each other", 1.8, shared.Where(row => row.IsNear), row => row.SpeedUp, Text.Ratio);
+        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, cores apart", 1.8, shared.Where(row => !row.IsNear), row => row.SpeedUp, Text.Ratio);
         AtMost("training beside a busy process, time of 2 threads over 1", 1.2, results.Neighbours, row => $"{row.Cell} {row.Shape}", row => row.Slowdown, Text.Ratio);
         AtMost(
             "training, loss on the last step, time over a loss on every step", 1, results.Losses,

@@ -28,6 +28,7 @@ sealed class Report(Results results, TextWriter output)
                 ["Unroll", $"{typeof(Engine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion}, kernel {machine.Kernel}"],
                 ["peers", string.Join(", ", results.Training.Concat(results.Inference).SelectMany(row => row.Outcomes).Where(outcome => outcome.Entry.Library != Library.Unroll).Select(outcome => $"{outcome.Entry.Library.Name} {outcome.Version}").Distinct())],
                 ["disturbed", $"{results.Rounds.Disturbed} of {results.Rounds.All} rounds had other processes on more than {Comparison.Disturbing} of a core; * marks where most had"],
+                ["distance", $"a word from one core to the other and back took {results.Distances.Median:F0} ns ({results.Distances.Min:F0} to {results.Distances.Max:F0}) before the 2-thread rounds; below {CoreDistance.Near} the two share a cache"],
                 ["measured", $"{DateTime.UtcNow:yyyy-MM-dd}, in {duration.TotalMinutes:F0} minutes"],
             ]);
         output.WriteLine("All contenders of a row ran in turn, several rounds in one run. Times are medians over rounds, ± is half the distance");
@@ -63,7 +64,7 @@ sealed class Report(Results results, TextWriter output)
             "Forward, mean squared error of a dense layer on the last state, backward, Adam. *On tcmalloc*: TorchSharp in a process started with another memory allocator, for what that is worth; the bars speak of TorchSharp as it comes.");
         var version = results.Training[0].Unroll(threads).Version;
         WriteTable(
-            ["cell", "B,T,I,H", $"Unroll {version}, ms", "±", "of peak", "peer", "ms", "±", "Unroll is", "on tcmalloc, ms", "±", "Unroll is", .. threads == 2 ? ["over 1 thread"] : Array.Empty<string>()],
+            ["cell", "B,T,I,H", $"Unroll {version}, ms", "±", "of peak", "peer", "ms", "±", "Unroll is", "on tcmalloc, ms", "±", "Unroll is", .. threads == 2 ? ["over 1 thread", "cores, ns"] : Array.Empty<string>()],
             [
                 .. results.Training.Select(row =>
                 {
@@ -73,7 +74,7 @@ sealed class Report(Results results, TextWriter output)
                         row.Cell, $"{row.Shape}", Text.Milliseconds(unroll.Seconds), Text.Spread(unroll), Text.Percent(row.ShareOfPeak(threads)),
                         torch.Name, Text.Milliseconds(torch.Seconds), Text.Spread(torch), Text.Ratio(unroll.TimesFasterThan(torch)),
                         .. tuned is null ? ["", "", ""] : new[] { Text.Milliseconds(tuned.Seconds), Text.Spread(tuned), Text.Ratio(unroll.TimesFasterThan(tuned)) },
-                        .. threads == 2 ? [Text.Ratio(row.SpeedUp)] : Array.Empty<string>(),
+                        .. threads == 2 ? [Text.Ratio(row.SpeedUp), $"{unroll.Distance:F0}"] : Array.Empty<string>(),
                     ];
                 }),
             ]);

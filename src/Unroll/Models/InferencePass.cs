@@ -174,15 +174,16 @@ sealed unsafe class InferencePass
     public void Step(int t)
     {
         var engine = _model.Engine;
-        if (BatchSize >= RowJob.Workers(engine, _flopsPerStep * BatchSize))
-        {
-            (_first, _end, _t0, _t1) = (0, _layers.Length, t, t + 1);
-            _job.Run(engine, BatchSize, _flopsPerStep * BatchSize);
-        }
-        else
+        var flops = _flopsPerStep * BatchSize;
+        if (BatchSize < engine.Threads && StepJob.IsWorthSharing(engine, flops))
         {
             foreach (var layer in _layers)
                 _stepJob.Run(engine, layer, t);
+        }
+        else
+        {
+            (_first, _end, _t0, _t1) = (0, _layers.Length, t, t + 1);
+            _job.Run(engine, BatchSize, flops);
         }
 
         GC.KeepAlive(this);

@@ -1,4 +1,9 @@
+using Unroll.Data;
 using Unroll.Experiments.Hosting;
+using Unroll.Layers;
+using Unroll.Models;
+using Unroll.Numerics;
+using Unroll.Training;
 
 namespace Unroll.Tests.Experiments;
 
@@ -43,6 +48,31 @@ public sealed class SideBySideTests
         });
         Assert.Equal(["first"], Assert.Single(results).Runs);
         Assert.Contains("Stopped early", output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DivergedTraining_CostsItsOwnRunOnly_AndIsTold()
+    {
+        using var output = new StringWriter();
+        var results = SideBySide.Run<string, string>(Context(output, seeds: 2, TestContext.Current.CancellationToken), ["first", "second"], way => way, (way, seed, _) =>
+            way == "second" && seed == 5 ? throw Diverged() : $"{way} {seed}");
+        Assert.Equal(["first 5", "first 6", "second 6"], results.SelectMany(result => result.Runs));
+        Assert.Empty(results[0].Diverged);
+        Assert.Equal(5u, Assert.Single(results[1].Diverged).Seed);
+        Assert.Contains("second seed 5 has no result: The training diverged in epoch 1, step 1:", output.ToString(), StringComparison.Ordinal);
+
+        Assert.Throws<TrainingDivergedException>(() => SideBySide.Run<string, string>(
+            Context(output, seeds: 2, TestContext.Current.CancellationToken), ["first"], way => way, (_, _, _) => throw Diverged()));
+    }
+
+    /// <summary>What a trainer throws when a target is not a number's neighbour by far.</summary>
+    static TrainingDivergedException Diverged()
+    {
+        using var engine = new Engine(threads: 1);
+        var model = new SequenceModel(new(1, [new LinearOptions(1)]), engine);
+        model.Parameters.Values.Fill(1e30f);
+        var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), new TrainerOptions { Epochs = 1, BatchSize = 1 });
+        return Assert.Throws<TrainingDivergedException>(() => trainer.Fit(new WindowSource([1e30f, 1e30f, 1e30f], 1), new MersenneTwister(1)));
     }
 
     [Fact]
