@@ -22,7 +22,7 @@ public sealed class StartsGradientFigure : Figure
     [
         ("uniform", RnnActivation.Tanh, random => Fill(() => random.Uniform(-1 / Math.Sqrt(H), 1 / Math.Sqrt(H)))),
         ("normal", RnnActivation.Tanh, random => Fill(() => random.Normal() / Math.Sqrt(H))),
-        ("orthogonal", RnnActivation.Tanh, random => OrthogonalMatrix.Of(Fill(random.Normal))),
+        ("orthogonal", RnnActivation.Tanh, random => InitialWeights.Orthonormal(Fill(random.Normal))),
         ("identity", RnnActivation.Relu, _ => Matrix.Identity(H)),
     ];
 
