@@ -60,9 +60,12 @@ public abstract class GatesOfAddingFigure : Figure
         foreach (var gate in Gates)
         {
             for (var j = 0; j < H; j++)
-                data.Series[$"{gate}.{j}"] = [.. steps.Select(step => Gate(step, gate)[j])];
-            data.Values[$"{gate}.marked"] = Mean(steps.Where((_, t) => t is First or Second), gate);
-            data.Values[$"{gate}.other"] = Mean(steps.Where((_, t) => t is not (First or Second)), gate);
+            {
+                double[] opening = [.. steps.Select(step => Gate(step, gate)[j])];
+                data.Series[$"{gate}.{j + 1}"] = opening;
+                data.Values[$"{gate}.{j + 1}.marked"] = opening.Where((_, t) => t is First or Second).Average();
+                data.Values[$"{gate}.{j + 1}.other"] = opening.Where((_, t) => t is not (First or Second)).Average();
+            }
         }
 
         return data;
@@ -77,8 +80,8 @@ public abstract class GatesOfAddingFigure : Figure
         var labels = new string[Gates.Count * H];
         for (var row = 0; row < labels.Length; row++)
         {
-            var (gate, unit) = (Gates[row / H], row % H);
-            labels[row] = $"{gate} {unit + 1}";
+            var (gate, unit) = (Gates[row / H], (row % H) + 1);
+            labels[row] = $"{gate} {unit}";
             for (var t = 0; t < T; t++)
                 values[row, t] = data.Series[$"{gate}.{unit}"][t];
         }
@@ -91,8 +94,6 @@ public abstract class GatesOfAddingFigure : Figure
             RowLabels = labels,
         };
     }
-
-    double Mean(IEnumerable<CellCache> steps, string gate) => steps.Average(step => Gate(step, gate).Average());
 
     static double TestError(SequenceModel model)
     {

@@ -54,9 +54,7 @@ public sealed class GruLstmFigure : Figure
             data.Values[$"{key}.best"] = last.Min();
             data.Values[$"{key}.worst"] = last.Max();
 
-            // The first look at which the error is below a tenth of that of a constant answer.
-            data.Values[$"{key}.updates"] = Statistics.Median([.. curves.Select(curve =>
-                (double)(Updates / Looks * (1 + curve.FindIndex(error => error < AddingData.ConstantAnswerError / 10) is > 0 and var look ? look : Looks)))]);
+            data.Values[$"{key}.updates"] = Statistics.Median([.. curves.Select(curve => (double)UpdatesUntilLearned(curve))]);
             data.Series[key] = [.. Enumerable.Range(0, Looks).Select(look => Statistics.Median([.. curves.Select(curve => curve[look])]))];
             data.Series[$"{key}.min"] = [.. Enumerable.Range(0, Looks).Select(look => curves.Min(curve => curve[look]))];
             data.Series[$"{key}.max"] = [.. Enumerable.Range(0, Looks).Select(look => curves.Max(curve => curve[look]))];
@@ -87,6 +85,13 @@ public sealed class GruLstmFigure : Figure
                 Upper = data.Series[$"{cell.Key}.max"],
             })],
         };
+    }
+
+    /// <summary>The updates until the first look at which the error is below a tenth of that of a constant answer; all of them if there is none.</summary>
+    static int UpdatesUntilLearned(List<double> curve)
+    {
+        var look = curve.FindIndex(error => error < AddingData.ConstantAnswerError / 10);
+        return (look < 0 ? Looks : look + 1) * Updates / Looks;
     }
 
     static double Error(SequenceModel model, SequenceBatch test)
