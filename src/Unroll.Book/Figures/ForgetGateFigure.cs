@@ -73,9 +73,9 @@ public sealed class ForgetGateFigure : Figure
             LogY = true,
             Series =
             [
-                new Series(japanese ? "忘却ゲートなし(系列を一つずつ学習)" : "no forget gate, trained on single strings", symbols, data.Series["single.cell"]),
-                new Series(japanese ? "忘却ゲートなし(流れで学習)" : "no forget gate, trained on the stream", symbols, data.Series["stream.cell"]),
-                new Series(japanese ? "忘却ゲートあり(流れで学習)" : "forget gate, trained on the stream", symbols, data.Series["forget.cell"]),
+                new Series(japanese ? "忘却ゲートなし、一つずつ" : "no forget gate, single strings", symbols, data.Series["single.cell"]),
+                new Series(japanese ? "忘却ゲートなし、流れ" : "no forget gate, stream", symbols, data.Series["stream.cell"]),
+                new Series(japanese ? "忘却ゲートあり、流れ" : "forget gate, stream", symbols, data.Series["forget.cell"]),
             ],
         };
     }

@@ -21,17 +21,15 @@ public class Chapter06Tests
         Close(Each(H, j => Sigma(PreActivation(cell.Parameters, Z, j, x, previous.H))), step.Z);
     }
 
-    [Theory]
-    [InlineData(GruResetGate.AfterProduct)]
-    [InlineData(GruResetGate.BeforeProduct)]
+    [Fact]
     [Equation("6.2", "GruCell.Forward")]
-    public void State_IsAMeanOfCandidateAndStateBefore(GruResetGate form)
+    public void State_IsAMeanOfCandidateAndStateBefore() => Assert.All(Enum.GetValues<GruResetGate>(), form =>
     {
         var (cell, previous, x) = Step(form);
         var step = cell.Forward(x, previous);
 
         Close(Each(H, j => ((1 - step.Z[j]) * step.N[j]) + (step.Z[j] * previous.H[j])), step.State.H);
-    }
+    });
 
     [Fact]
     [Equation("6.3", "GruCell.Forward")]
