@@ -71,7 +71,7 @@ public sealed class GruLstmFigure : Figure
         double[] updates = [.. Enumerable.Range(1, Looks).Select(look => (double)(look * Updates / Looks))];
         var names = japanese
             ? new[] { "GRU(積の後)", "GRU(積の前)", "LSTM(H = 16)", "LSTM(H = 14)" }
-            : ["GRU, reset after the product", "GRU, reset before the product", "LSTM, H = 16", "LSTM, H = 14"];
+            : ["GRU, reset after", "GRU, reset before", "LSTM, H = 16", "LSTM, H = 14"];
         return new LineChart
         {
             Title = japanese ? $"足し算問題(T = {T})" : $"The adding problem, T = {T}",
