@@ -131,7 +131,7 @@ public class Chapter07Tests
     [Equation("7.12", "Recurrent.Forward")]
     public void BackwardDirection_IsForwardOverTheMirroredRow()
     {
-        foreach (var cell in new Cell[] { new RnnCell(I, H), new Unroll.Theory.LstmCell(I, H), new GruCell(I, H) })
+        foreach (var cell in new Cell[] { new RnnCell(I, H), new LstmCell(I, H), new GruCell(I, H) })
         {
             Draw.Parameters(_random, [cell]);
             var x = Draw.Sequence(_random, N, 1, I);
