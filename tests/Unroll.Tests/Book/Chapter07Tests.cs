@@ -7,7 +7,6 @@ namespace Unroll.Tests.Book;
 public class Chapter07Tests
 {
     const int N = 5, I = 2, H = 3;
-    const double Close = 1e-12;
 
     readonly Random _random = new(7);
 
@@ -21,12 +20,12 @@ public class Chapter07Tests
         var (forward, backward) = States(layer, x, states);
         for (var t = 0; t < N; t++)
         {
-            Equal(forward[t + 1], cache.Forward.Y[t, 0]);
-            Equal(backward[t], cache.Backward.Y[t, 0]);
+            Agree.Equal(forward[t + 1], cache.Forward.Y[t, 0]);
+            Agree.Equal(backward[t], cache.Backward.Y[t, 0]);
         }
 
-        Equal(forward[N], cache.FinalStates[0][0].H);
-        Equal(backward[0], cache.FinalStates[1][0].H);
+        Agree.Equal(forward[N], cache.FinalStates[0][0].H);
+        Agree.Equal(backward[0], cache.FinalStates[1][0].H);
     }
 
     [Fact]
@@ -40,7 +39,7 @@ public class Chapter07Tests
             var (forward, backward) = States(layer, x, states);
             var y = layer.Forward(x, states).Y;
             for (var t = 0; t < N; t++)
-                Equal(Merge(merge, forward[t + 1], backward[t]), y[t, 0]);
+                Agree.Equal(Merge(merge, forward[t + 1], backward[t]), y[t, 0]);
         }
     }
 
@@ -98,7 +97,7 @@ public class Chapter07Tests
                         dX[i] += (weights.WeightIh[j, i] * deltaForward[1 + t][j]) + (reverse.WeightIh[j, i] * deltaBackward[1 + t][j]);
                 }
 
-                Equal(dX, actual.DX[t, 0]);
+                Agree.Equal(dX, actual.DX[t, 0]);
             }
 
             for (var direction = 0; direction < 2; direction++)
@@ -119,10 +118,10 @@ public class Chapter07Tests
                 }
 
                 var gradients = actual.DParameters[direction];
-                Equal(dHh, gradients.WeightHh.Values);
-                Equal(dIh, gradients.WeightIh.Values);
-                Equal(dB, gradients.BiasIh);
-                Equal(dB, gradients.BiasHh);
+                Agree.Equal(dHh, gradients.WeightHh.Values);
+                Agree.Equal(dIh, gradients.WeightIh.Values);
+                Agree.Equal(dB, gradients.BiasIh);
+                Agree.Equal(dB, gradients.BiasHh);
             }
         }
     }
@@ -141,7 +140,7 @@ public class Chapter07Tests
             var backward = new Recurrent(cell, reverse: true).Forward(x).Y;
             var forward = new Recurrent(cell).Forward(mirrored).Y;
             for (var t = 0; t < N; t++)
-                Equal(forward[N - 1 - t, 0].ToArray(), backward[t, 0]);
+                Agree.Equal(forward[N - 1 - t, 0].ToArray(), backward[t, 0]);
         }
     }
 
@@ -167,7 +166,7 @@ public class Chapter07Tests
             }
         }
 
-        Equal(loss / (O * total), MeanSquaredError.Forward(y, target, w));
+        Agree.Equal(loss / (O * total), MeanSquaredError.Forward(y, target, w));
     }
 
     [Fact]
@@ -190,10 +189,10 @@ public class Chapter07Tests
                 {
                     var valid = t < lengths[b];
                     h = valid ? Step(cell, x[t, b], h) : h;
-                    Equal(valid ? h : new double[H], cache.Y[t, b]);
+                    Agree.Equal(valid ? h : new double[H], cache.Y[t, b]);
                 }
 
-                Equal(h, cache.FinalStates[0][b].H);
+                Agree.Equal(h, cache.FinalStates[0][b].H);
             }
         }
     }
@@ -225,11 +224,11 @@ public class Chapter07Tests
                             (max, argMax) = (x[t, b, k], t);
                     }
 
-                    Equal(kind switch { PoolingKind.Last => x[n - 1, b, k], PoolingKind.Mean => sum / n, _ => max }, y[0, b, k]);
+                    Agree.Equal(kind switch { PoolingKind.Last => x[n - 1, b, k], PoolingKind.Mean => sum / n, _ => max }, y[0, b, k]);
                     for (var t = 0; t < N; t++)
                     {
                         var d = delta[0, b, k];
-                        Equal(t >= n ? 0 : kind switch { PoolingKind.Last => t == n - 1 ? d : 0, PoolingKind.Mean => d / n, _ => t == argMax ? d : 0 }, dX[t, b, k]);
+                        Agree.Equal(t >= n ? 0 : kind switch { PoolingKind.Last => t == n - 1 ? d : 0, PoolingKind.Mean => d / n, _ => t == argMax ? d : 0 }, dX[t, b, k]);
                     }
                 }
             }
@@ -298,14 +297,4 @@ public class Chapter07Tests
 
         return part;
     }
-
-    static void Equal(double[] expected, ReadOnlySpan<double> actual)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        for (var k = 0; k < expected.Length; k++)
-            Equal(expected[k], actual[k]);
-    }
-
-    static void Equal(double expected, double actual) =>
-        Assert.True(Math.Abs(expected - actual) <= Close * Math.Max(1, Math.Abs(expected)), $"expected {expected:R}, got {actual:R}");
 }
