@@ -36,6 +36,7 @@ public sealed class AttentionMapFigure : Figure
         double[] mirrored = [.. Enumerable.Range(0, S).Select(t => data.Series[$"row.{t}"][S - 1 - t])];
         data.Values["mirrored.least"] = mirrored.Min();
         data.Values["mirrored.mean"] = mirrored.Average();
+        data.Values["behind.mean"] = Enumerable.Range(1, S - 1).Average(t => data.Series[$"row.{t}"][S - t]);
         data.Values["log-probability"] = written.LogProbability;
         return data;
     }
