@@ -51,7 +51,7 @@ public sealed class AttentionMapFigure : Figure
         for (var t = 0; t <= S; t++)
         {
             for (var s = 0; s < S; s++)
-                map[t, s] = data.Series[$"row.{t}"][s];
+                map[t, s] = Math.Round(data.Series[$"row.{t}"][s], 2);
         }
 
         string[] letters = [.. s_source.Select(symbol => $"{(char)('A' + symbol)}")];
@@ -64,6 +64,7 @@ public sealed class AttentionMapFigure : Figure
             RowLabels = [.. letters.Reverse(), japanese ? "終" : "end"],
             ColumnLabels = letters,
             ShowValues = true,
+            HideZeros = true,
         };
     }
 }
