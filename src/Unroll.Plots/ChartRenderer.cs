@@ -55,6 +55,14 @@ public static class ChartRenderer
         }
     }
 
+    /// <summary>The characters of a text that a chart cannot show, each once; empty if it can show all.</summary>
+    /// <param name="text">A title, a label, or the text of a whole drawing.</param>
+    public static string MissingCharacters(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return ChartFont.Missing(text);
+    }
+
     static void Check(Chart chart, int width, int height)
     {
         ChartChecks.Check(chart);

@@ -139,7 +139,7 @@ public sealed partial class HtmlReport
         // The charts carry positions measured with their font; without it the browser would set them unevenly.
         var font = _figureCount == 0
             ? ""
-            : $"@font-face{{font-family:'{ChartFont.Family}';src:url(data:font/ttf;base64,{Convert.ToBase64String(ChartFont.Bytes)}) format('truetype')}}\n";
+            : $"@font-face{{font-family:'{ChartFont.Family}';src:url(data:font/ttf;base64,{Convert.ToBase64String(ChartFont.LatinBytes)}) format('truetype')}}\n";
         var subtitle = string.IsNullOrWhiteSpace(_subtitle) ? "" : $"\n<p class=\"subtitle\">{Inline(_subtitle)}</p>";
         return $"""
             <!DOCTYPE html>

@@ -10,7 +10,7 @@ static class PlotBuilder
     const float LabelSize = 13;
     const float TickSize = 12;
 
-    // Average advance of the embedded font in units of its size, for layout that happens before drawing.
+    // Average advance of a Latin letter of the embedded font in units of its size, for layout that happens before drawing.
     const double CharacterWidth = 0.58;
 
     public static Plot Build(Chart chart, double width, double height, bool svg)
@@ -150,7 +150,7 @@ static class PlotBuilder
                 continue;
 
             var start = (marker.Position - limits.Left) * perUnit;
-            var length = marker.Label.Length * CharacterWidth * TickSize + 12;
+            var length = Ems(marker.Label) * TickSize + 12;
             var flipped = start + length > width - 90;
             var from = flipped ? start - length : start;
             var row = rowEnds.FindIndex(end => end <= from);
@@ -192,7 +192,7 @@ static class PlotBuilder
         }
 
         // Outside the axes a legend never covers data: in a row above them if it fits, else in a column beside them.
-        var row = items.Sum(item => item.LabelText.Length * CharacterWidth * TickSize + 45);
+        var row = items.Sum(item => Ems(item.LabelText) * TickSize + 45);
         var fits = row < width - 70;
         plot.Legend.ManualItems.AddRange(items);
         plot.Legend.DisplayPlottableLegendItems = false;
@@ -326,8 +326,8 @@ static class PlotBuilder
     /// <summary>Names along the bottom axis: upright where they fit side by side, else slanted, thinned out when there are very many.</summary>
     static void NameBottom(Plot plot, Chart chart, IReadOnlyList<string> labels, int count, double slot, double width)
     {
-        var longest = labels.Count == 0 ? $"{count - 1}".Length : labels.Max(label => label.Length);
-        var length = longest * CharacterWidth * TickSize;
+        var longest = labels.Count == 0 ? Ems($"{count - 1}") : labels.Max(Ems);
+        var length = longest * TickSize;
         var bottom = plot.Axes.Bottom;
         if (labels.Count == 0)
         {
@@ -340,7 +340,7 @@ static class PlotBuilder
             bottom.TickLabelStyle.OffsetY = 4;
             // A label rises by sin 35° of its length and reaches cos 35° of it to the left of its bar.
             bottom.MinimumSize = (float)Math.Min(width / 4, (string.IsNullOrEmpty(chart.XLabel) ? 16 : 36) + length * 0.5);
-            var first = labels[0].Length * CharacterWidth * TickSize * 0.82 - slot / 2;
+            var first = Ems(labels[0]) * TickSize * 0.82 - slot / 2;
             plot.Axes.Left.MinimumSize = (float)Math.Clamp(first, 0, width / 4);
             bottom.TickGenerator = AxisTicks.Named(labels, count, Math.Max(1, (int)(count * slot / 16)), downwards: false);
         }
@@ -398,8 +398,8 @@ static class PlotBuilder
     static void AddCellValues(Plot plot, HeatMap chart, Heatmap map, double cellWidth, double cellHeight, double min, double max)
     {
         var (rows, columns) = (chart.Values.GetLength(0), chart.Values.GetLength(1));
-        var longest = chart.Values.Cast<double>().Max(value => AxisTicks.Value(value).Length);
-        var size = (float)Math.Min(13, Math.Min(cellHeight * 0.6, cellWidth * 0.85 / (longest * CharacterWidth)));
+        var longest = chart.Values.Cast<double>().Max(value => Ems(AxisTicks.Value(value)));
+        var size = (float)Math.Min(13, Math.Min(cellHeight * 0.6, cellWidth * 0.85 / longest));
         // Smaller text could not be read; the colours and the bar still tell the values.
         if (size < 5)
             return;
@@ -430,8 +430,8 @@ static class PlotBuilder
         var (areaWidth, areaHeight) = (width - 20, height - 60);
         var scale = Math.Max(0.1, Math.Min(((areaWidth / across) - Gap) / columns, ((areaHeight / down) - CaptionHeight) / rows));
         var (slotWidth, slotHeight) = (areaWidth / across / scale, rows + (CaptionHeight / scale));
-        var longest = Math.Max(1, chart.Images.Max(image => image.Caption.Length));
-        var size = (float)Math.Clamp(((areaWidth / across) - 4) / (longest * CharacterWidth), 6, TickSize);
+        var longest = Math.Max(CharacterWidth, chart.Images.Max(image => Ems(image.Caption)));
+        var size = (float)Math.Clamp(((areaWidth / across) - 4) / longest, 6, TickSize);
         for (var i = 0; i < chart.Images.Count; i++)
         {
             var (x, y) = (((i % across) + 0.5) * slotWidth, -(i / across) * slotHeight);
@@ -452,6 +452,9 @@ static class PlotBuilder
         plot.HideAxesAndGrid();
         plot.HideLegend();
     }
+
+    /// <summary>About how wide a text is, in units of its size: kana and kanji fill an em.</summary>
+    static double Ems(string text) => text.Sum(character => character >= '\u2E80' ? 1 : CharacterWidth);
 
     // Perceived brightness by ITU-R BT.601.
     static double Brightness(Color color) => (0.299 * color.R + 0.587 * color.G + 0.114 * color.B) / 255;

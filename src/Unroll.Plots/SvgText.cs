@@ -1,10 +1,11 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 
 namespace Unroll.Plots;
 
 /// <summary>Small repairs of the SVG that the drawing library writes.</summary>
-static class SvgText
+static partial class SvgText
 {
     static readonly XNamespace s_svg = "http://www.w3.org/2000/svg";
 
@@ -30,6 +31,7 @@ static class SvgText
         foreach (var image in root.Descendants(s_svg + "image"))
             image.SetAttributeValue("style", "image-rendering:pixelated");
         Dash.Restore(root);
+        NumberIds(root);
         return root.ToString(SaveOptions.DisableFormatting);
     }
 
@@ -37,15 +39,30 @@ static class SvgText
     public static string WithIdPrefix(string svg, string prefix)
     {
         var root = XElement.Parse(svg, LoadOptions.PreserveWhitespace);
+        RenameIds(root, id => prefix + id);
+        return root.ToString(SaveOptions.DisableFormatting);
+    }
+
+    /// <summary>Numbers the ids from 0 in each drawing. The drawing library counts them through the life of the process, so that the same chart would give other text.</summary>
+    static void NumberIds(XElement root)
+    {
+        var numbers = root.Descendants().Attributes("id").Select((id, number) => (id.Value, number)).ToDictionary(pair => pair.Value, pair => pair.number);
+        RenameIds(root, id => numbers.TryGetValue(id, out var number) ? string.Create(CultureInfo.InvariantCulture, $"c{number}") : id);
+    }
+
+    static void RenameIds(XElement root, Func<string, string> name)
+    {
         foreach (var attribute in root.DescendantsAndSelf().Attributes().Where(a => !a.IsNamespaceDeclaration))
         {
             if (attribute.Name == "id")
-                attribute.Value = prefix + attribute.Value;
+                attribute.Value = name(attribute.Value);
             else if (attribute.Name.LocalName == "href" && attribute.Value.StartsWith('#'))
-                attribute.Value = $"#{prefix}{attribute.Value[1..]}";
+                attribute.Value = $"#{name(attribute.Value[1..])}";
             else if (attribute.Value.Contains("url(#", StringComparison.Ordinal))
-                attribute.Value = attribute.Value.Replace("url(#", $"url(#{prefix}", StringComparison.Ordinal);
+                attribute.Value = UrlReference().Replace(attribute.Value, match => $"url(#{name(match.Groups[1].Value)}");
         }
-        return root.ToString(SaveOptions.DisableFormatting);
     }
+
+    [GeneratedRegex(@"url\(#([^)]+)")]
+    private static partial Regex UrlReference();
 }

@@ -71,6 +71,14 @@ public sealed class AddingData : ISequenceSource
     /// <exception cref="ArgumentOutOfRangeException">A number is below its least.</exception>
     public static AddingData TestSet(int steps, uint seed, int count = DefaultTestCount) => new(steps, count, seed);
 
+    /// <summary>The first sequence alone.</summary>
+    internal SequenceBatch Example()
+    {
+        var batch = new SequenceBatch(MaxSteps, 1, InputSize, TargetSize);
+        Fill(batch, [0]);
+        return batch;
+    }
+
     /// <inheritdoc/>
     public int Count { get; }
 

@@ -10,7 +10,7 @@ namespace Unroll.Experiments.Adding;
 
 /// <summary>One trained model.</summary>
 sealed record AddingRun(
-    uint Seed, SequenceModel Model, TrainingHistory History, int Updates, double TrainSeconds, double TestError, AnswerProbe Before, AnswerProbe After);
+    uint Seed, SequenceModel Model, TrainingHistory History, int Updates, double TrainSeconds, double TestError, AnswerProbe Before, AnswerProbe After, MicroscopeSlides Slides);
 
 /// <summary>Experiment 3: cells learn, side by side on the same stream of sequences, to add two numbers marked in each.</summary>
 public sealed class AddingExperiment
@@ -22,6 +22,9 @@ public sealed class AddingExperiment
     internal const int UpdatesPerLook = 25;
 
     internal const int ValidationCount = 1000;
+
+    /// <summary>The seed of the sequence that the report shows, the same for every cell.</summary>
+    internal const uint ExampleSeed = 1;
 
     const string AllCells = "all";
 
@@ -142,11 +145,13 @@ public sealed class AddingExperiment
         var model = new SequenceModel(cell.Model(scale.HiddenSize), engine);
         cell.Start(scale.Steps).Apply(model, start);
         var before = AnswerProbe.Of(model, test);
+        var (example, loss) = (AddingData.TestSet(scale.Steps, ExampleSeed, 1).Example(), new MeanSquaredError());
+        var slide = Microscope.Look(model, example, loss);
 
         var looks = (scale.MostUpdates + UpdatesPerLook - 1) / UpdatesPerLook;
         var updatesPerLook = Math.Min(scale.MostUpdates, UpdatesPerLook);
         var updates = 0;
-        var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), new TrainerOptions
+        var trainer = new Trainer(model, new Adam(model), loss, new TrainerOptions
         {
             Epochs = looks,
             StepsPerEpoch = updatesPerLook,
@@ -175,7 +180,7 @@ public sealed class AddingExperiment
         var seconds = Stopwatch.GetElapsedTime(clock).TotalSeconds;
         return history.End == TrainingEnd.Cancelled
             ? null
-            : new AddingRun(seed, model, history, updates, seconds, trainer.Evaluate(test), before, AnswerProbe.Of(model, test));
+            : new AddingRun(seed, model, history, updates, seconds, trainer.Evaluate(test), before, AnswerProbe.Of(model, test), MicroscopeSlides.Of(slide, model, example, loss));
     }
 
     static RecipeMetrics Metrics(SeedRuns<AddingCell, AddingRun> result) => new(result.Way.Word,

@@ -9,9 +9,6 @@ namespace Unroll.Experiments.Adding;
 /// <summary>The pictures and the page of experiment 3.</summary>
 sealed class AddingReport
 {
-    // A gradient below this is no longer drawn: beside numbers of size 1 it is lost in single precision many times over.
-    const double SmallestDrawn = 1e-20;
-
     // Below this an error is no longer that of the constant answer; feeling the latest of the second marks alone gives a few percent.
     const double OffThePlateau = 0.9 * AddingData.ConstantAnswerError;
 
@@ -52,13 +49,14 @@ sealed class AddingReport
     /// <summary>Writes the PNG pictures and <c>report.html</c>.</summary>
     public void Write(string folder)
     {
-        var charts = new (string File, Chart Chart, string Caption)[]
-        {
+        (string File, Chart Chart, string Caption)[] charts =
+        [
             ("data.png", DataChart(), $"One of the sequences: {_scale.Steps} numbers, two of them marked. The answer wanted after the last step is the sum of the two."),
             ("loss.png", LossChart(), "The error on the same validation sequences while each cell trains (median seed). A curve on the dotted line knows no more than the average of all sums; one that ends early had learnt enough."),
             ("answers.png", AnswersChart(), $"The answers to {AnswerProbe.Sequences} test sequences after the training (median seed). On the diagonal they are right; a level cloud is an answer that does not depend on the sequence."),
             ("gradient.png", GradientChart(), "How strongly the answer depends on the input d steps before the end (root mean square over the test sequences, median seed). Dashed: before the training; solid: after. The axis is logarithmic: a straight line falls by the same factor with every step."),
-        };
+            .. MicroscopeFigures(),
+        ];
         foreach (var (file, chart, _) in charts)
             ChartRenderer.SavePng(chart, Path.Combine(folder, file));
 
@@ -94,6 +92,11 @@ sealed class AddingReport
                 ["The sum itself", "1", "1", "0"],
             ]);
         report.Note("By how much the answer of the trained network changes with the number of a step, where that step is marked and where it is not.");
+        report.Section(MicroscopeCharts.Heading);
+        foreach (var paragraph in MicroscopeText())
+            report.Paragraph(paragraph);
+        foreach (var (_, chart, caption) in charts[4..])
+            report.Chart(chart, caption);
         report.Section("The training");
         report.Paragraph($"All cells see the same sequences in the same order. The gradient is clipped far below its usual length, so that every update is about equally long: the plateau has a weak and noisy gradient, the way down from it a strong one, and with steps in proportion the weights of the gates either hardly move or run into saturation. The gates must move far, from memories of all lengths to a switch that the mark throws, hence the large learning rate of LSTM and GRU. The recipe was found on the first seeds and on shorter sequences; the test sequences are new for every seed and entered no choice.");
         report.Settings(_experiment.Describe(_scale).Select(setting => (setting.Key, setting.Value)).Concat(_results.Select(result => (result.Way.Name, AddingExperiment.StartOf(result.Way)))));
@@ -154,15 +157,43 @@ sealed class AddingReport
         yield return $"A trained network that has understood the task depends on the two marked numbers alone, each with the slope 1. As either half has {_scale.Steps / 2} places for its mark, the solid lines of such a network lie near √(1/{_scale.Steps / 2}) = {Two(Math.Sqrt(1 / (_scale.Steps / 2.0)))} or above at every distance; what is above is how the answer depends on the marks themselves.";
     }
 
+    IEnumerable<string> MicroscopeText()
+    {
+        var (cell, slides) = (_results[0].Way.Name, Typical(_results[0]).Slides);
+        var marked = Marked(Example());
+        yield return $"The sequence at the top of this page, sent through the trained models and back. {MicroscopeCharts.Reading}";
+        yield return $"All curves begin at the last step, where the only error is. Going left, those of the {cell} reach the first step with {Norm(slides.After.Layers[0].HiddenGradientNorms[0])} on h{(slides.After.Layers[0].CellGradientNorms is [var first, ..] ? $" and {Norm(first)} on c" : "")}; before the training it was {Norm(slides.Before.Layers[0].HiddenGradientNorms[0])} on h. A level stretch is a state that is carried on as it is; a step in a curve lies where a gate has acted, as at the marks, t = {marked[0]} and t = {marked[1]}.";
+        var rest = Enumerable.Range(0, _scale.Steps).Where(t => !marked.Contains(t)).Max(t => slides.Influence[0, t]);
+        yield return $"Of the {_scale.Steps} inputs this one answer depends on the two marked ones with {Four(slides.Influence[0, marked[0]])} and {Four(slides.Influence[0, marked[1]])}, on any other with {Four(rest)} at the most.";
+    }
+
+    IEnumerable<(string File, Chart Chart, string Caption)> MicroscopeFigures()
+    {
+        var (cell, slides) = (_results[0].Way.Name, Typical(_results[0]).Slides);
+        var markers = Marked(Example()).Select(t => new Marker(t, "")).ToArray();
+        yield return (
+            "microscope-gradients.png",
+            MicroscopeCharts.GradientNorms("The error of the answer on its way back", [.. _results.Select(result => (result.Way.Name, Typical(result).Slides.After))]) with { VerticalMarkers = markers },
+            "The norm of ∂loss/∂h after each step, and of ∂loss/∂c (dashed) where there is a cell, for one sequence after the training (median seed). Vertical lines: the marks.");
+        if (MicroscopeCharts.KeepingGate(slides.After.Layers[0]) is { } gate)
+        {
+            yield return (
+                "microscope-gates.png", MicroscopeCharts.Openings($"{cell}: what each unit keeps of its state, gate {gate}", slides.After.Layers[0].Gates[gate]),
+                $"The gate {gate} of every unit at every step of that sequence: 1 keeps what was there, 0 takes the new. A dark row is a unit that remembers for long; where a column differs from its neighbours, the mark threw a switch.");
+        }
+
+        yield return (
+            "microscope-influence.png", MicroscopeCharts.Influence($"{cell}: which inputs the answer depends on", slides.Influence, markers: markers),
+            "The norm of ∂y/∂x at each step of that sequence: a network that has understood depends on the marked steps (vertical lines) and on no other.");
+    }
+
     SeedRuns<AddingCell, AddingRun>? Find(string word) => _results.FirstOrDefault(result => result.Way.Word == word);
 
     LineChart DataChart()
     {
-        var test = AddingData.TestSet(_scale.Steps, _context.Seed, 1);
-        var batch = new SequenceBatch(_scale.Steps, 1, test.InputSize, test.TargetSize);
-        test.Fill(batch, [0]);
+        var batch = Example();
         var values = Enumerable.Range(0, _scale.Steps).Select(t => (double)batch.Inputs[2 * t]).ToArray();
-        var marked = Enumerable.Range(0, _scale.Steps).Where(t => batch.Inputs[(2 * t) + 1] != 0).ToArray();
+        var marked = Marked(batch);
         return new LineChart
         {
             Title = string.Create(CultureInfo.InvariantCulture, $"{values[marked[0]]:F2} + {values[marked[1]]:F2} = {batch.Targets[0]:F2}"),
@@ -177,6 +208,10 @@ sealed class AddingReport
             YRange = (-0.03, 1.03),
         };
     }
+
+    SequenceBatch Example() => AddingData.TestSet(_scale.Steps, AddingExperiment.ExampleSeed, 1).Example();
+
+    int[] Marked(SequenceBatch example) => [.. Enumerable.Range(0, _scale.Steps).Where(t => example.Inputs[(2 * t) + 1] != 0)];
 
     LineChart LossChart() => new()
     {
@@ -218,7 +253,7 @@ sealed class AddingReport
 
     LineChart GradientChart()
     {
-        var smallest = _results.Select(Typical).SelectMany(run => run.Before.Norms.Concat(run.After.Norms)).Where(norm => norm >= SmallestDrawn).DefaultIfEmpty(1).Min();
+        var smallest = _results.Select(Typical).SelectMany(run => run.Before.Norms.Concat(run.After.Norms)).Where(norm => norm >= MicroscopeCharts.SmallestDrawn).DefaultIfEmpty(1).Min();
         return new LineChart
         {
             Title = "What is left of the gradient, d steps before the end",
@@ -245,8 +280,8 @@ sealed class AddingReport
     /// <summary>A curve of the gradient up to where it vanishes.</summary>
     static Series Curve(string name, double[] norms, SeriesStyle style, int color)
     {
-        double[] shown = [.. norms.TakeWhile(norm => norm >= SmallestDrawn)];
-        return new Series(name, Range(Math.Max(1, shown.Length)), shown.Length > 0 ? shown : [SmallestDrawn]) { Style = style, Color = color };
+        double[] shown = [.. norms.TakeWhile(norm => norm >= MicroscopeCharts.SmallestDrawn)];
+        return new Series(name, Range(Math.Max(1, shown.Length)), shown.Length > 0 ? shown : [MicroscopeCharts.SmallestDrawn]) { Style = style, Color = color };
     }
 
     /// <summary>The average factor from one distance to the next, from d = 0 to T/2 or to where the gradient has vanished.</summary>

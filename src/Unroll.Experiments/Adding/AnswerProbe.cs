@@ -1,5 +1,6 @@
 using Unroll.Data;
 using Unroll.Models;
+using Unroll.Training;
 
 namespace Unroll.Experiments.Adding;
 
@@ -38,7 +39,7 @@ public sealed class AnswerProbe
     /// <summary>√(mean of (∂y/∂v)²) over the unmarked steps: 0 where the sum is understood.</summary>
     public double Unmarked { get; }
 
-    /// <summary>Looks at the first <see cref="Sequences"/> of a test set; the parameters stay, their gradients are cleared.</summary>
+    /// <summary>Looks at the first <see cref="Sequences"/> of a test set.</summary>
     public static AnswerProbe Of(SequenceModel model, AddingData test)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -46,23 +47,16 @@ public sealed class AnswerProbe
         var (T, B) = (test.MaxSteps, Math.Min(Sequences, test.Count));
         var batch = new SequenceBatch(T, B, test.InputSize, test.TargetSize);
         test.Fill(batch, [.. Enumerable.Range(0, B)]);
-        var unrolled = model.Unroll(T, B);
-        batch.Inputs.CopyTo(unrolled.Input);
-        unrolled.Forward();
-        unrolled.OutputGradient.Fill(1f); // so that what comes back is ∂y/∂x
-        unrolled.Backward(inputGradient: true);
-        model.Parameters.ZeroGradients();
-
-        var norms = new double[T];
+        float[] ones = [.. Enumerable.Repeat(1f, B)]; // so that what comes back is ∂y/∂x
+        var view = Microscope.Look(model, batch, ones);
+        var gradient = view.InputGradient.Span;
         double first = 0, second = 0, unmarked = 0;
         for (var t = 0; t < T; t++)
         {
-            var sum = 0.0;
             for (var b = 0; b < B; b++)
             {
                 var at = 2 * ((t * B) + b); // v, m
-                double dV = unrolled.InputGradient[at], dM = unrolled.InputGradient[at + 1];
-                sum += (dV * dV) + (dM * dM);
+                double dV = gradient[at];
                 if (batch.Inputs[at + 1] == 0)
                     unmarked += dV * dV;
                 else if (t < T / 2)
@@ -70,12 +64,10 @@ public sealed class AnswerProbe
                 else
                     second += dV;
             }
-
-            norms[T - 1 - t] = Math.Sqrt(sum / B);
         }
 
         return new AnswerProbe(
-            unrolled.Output.ToArray(), batch.Targets.ToArray(), norms, first / B, second / B,
+            view.Output.ToArray(), batch.Targets.ToArray(), [.. view.InputGradientNorms.Reverse().Select(norm => norm / Math.Sqrt(B))], first / B, second / B,
             T == 2 ? 0 : Math.Sqrt(unmarked / (B * (T - 2))));
     }
 }

@@ -14,7 +14,7 @@ using Unroll.Training;
 namespace Unroll.Experiments.Images;
 
 /// <summary>One trained model and its answers.</summary>
-sealed record ImageRun(uint Seed, SequenceModel Model, TrainingHistory History, double TrainSeconds, ImageAnswers Answers);
+sealed record ImageRun(uint Seed, SequenceModel Model, TrainingHistory History, double TrainSeconds, ImageAnswers Answers, MicroscopeSlides Slides);
 
 /// <summary>What one start of the program is about.</summary>
 /// <param name="Data">The images; the model is judged by <see cref="ImageData.Test"/>.</param>
@@ -37,6 +37,9 @@ public sealed class ImageExperiment
     // With --quick: no more images of each kind than this, and a quarter of the epochs.
     const int QuickImages = 2000;
     const int QuickDivisor = 4;
+
+    /// <summary>The images that the microscope looks at.</summary>
+    internal const int MicroscopeImages = 60;
 
     static readonly string s_downloadFolder = Path.Combine("results", "mnist");
 
@@ -199,7 +202,9 @@ public sealed class ImageExperiment
         s_start.Apply(model, random);
 
         var updates = recipe.Epochs * ((training.Count + recipe.BatchSize - 1) / recipe.BatchSize);
-        var trainer = new Trainer(model, new AdamW(model, recipe.WeightDecay), new SoftmaxCrossEntropy(), new TrainerOptions
+        var (examples, loss) = (Examples(test), new SoftmaxCrossEntropy());
+        var slide = Microscope.Look(model, examples, loss);
+        var trainer = new Trainer(model, new AdamW(model, recipe.WeightDecay), loss, new TrainerOptions
         {
             Epochs = recipe.Epochs,
             BatchSize = recipe.BatchSize,
@@ -220,7 +225,16 @@ public sealed class ImageExperiment
         var seconds = Stopwatch.GetElapsedTime(clock).TotalSeconds;
         if (history.End == TrainingEnd.Cancelled)
             return null;
-        return new ImageRun(seed, model, history, seconds, ImageAnswers.Of(model, test));
+        return new ImageRun(seed, model, history, seconds, ImageAnswers.Of(model, test), MicroscopeSlides.Of(slide, model, examples, loss));
+    }
+
+    /// <summary>The first images of a set, as they are.</summary>
+    static SequenceBatch Examples(ImageSet images)
+    {
+        var source = new ImageSequenceSource(images);
+        var batch = new SequenceBatch(source.MaxSteps, Math.Min(MicroscopeImages, source.Count), source.InputSize, source.TargetSize);
+        source.Fill(batch, [.. Enumerable.Range(0, batch.MaxBatch)]);
+        return batch;
     }
 
     static RecipeMetrics Metrics(ImageTask task, SeedRuns<ImageReading, ImageRun> result) => new(result.Way.Name,

@@ -88,6 +88,11 @@ sealed class ImageReport
             Add("directions.png");
         }
 
+        report.Section(MicroscopeCharts.Heading);
+        foreach (var paragraph in MicroscopeText())
+            report.Paragraph(paragraph);
+        foreach (var file in figures.Keys.Where(file => file.StartsWith("microscope", StringComparison.Ordinal)))
+            Add(file);
         report.Section("The training");
         Add("loss.png");
         report.Settings(recipe.Describe(_task.Cell));
@@ -126,7 +131,38 @@ sealed class ImageReport
 
         if (_results.Count > 1)
             yield return ("directions.png", DirectionsChart(), $"The share of {_task.Judges} images read wrongly, mean over the seeds: each direction alone, and both.");
+        foreach (var figure in MicroscopeFigures())
+            yield return figure;
         yield return ("loss.png", LossChart(), "The training curve (median seed): cross-entropy on images moved at random and with dropout, so it stays above what the model does on images as they are.");
+    }
+
+    IEnumerable<string> MicroscopeText()
+    {
+        var slides = _typical.Slides;
+        var rows = slides.Influence.GetLength(1);
+        double[] influence = [.. Enumerable.Range(0, rows).Select(s => slides.Influence[0, s])];
+        yield return $"The first {slides.After.Layers[0].Gates.Values.FirstOrDefault()?.BatchSize ?? ImageExperiment.MicroscopeImages} {_task.Judges} images, sent through the median seed's model and back. {MicroscopeCharts.Reading}";
+        yield return $"The forward direction reads down, so its gradient runs up, from the last row (t = {rows - 1}) to the first; that of the backward direction runs down. Each direction gets its largest share where it has read everything, because the readout takes that output by itself; the mean over all rows adds a little at every step, so that no row depends on the long way alone. After the training the gradient is shorter at every step, because most answers are right.";
+        yield return $"The answer depends most on row {Array.IndexOf(influence, influence.Max())} and least on row {Array.IndexOf(influence, influence.Min())}. Read by one direction alone, the rows at its far end would fade; read by both, every row is near one of the ends.";
+    }
+
+    IEnumerable<(string File, Chart Chart, string Caption)> MicroscopeFigures()
+    {
+        var slides = _typical.Slides;
+        var layer = slides.After.Layers[0];
+        yield return (
+            "microscope-gradients.png", MicroscopeCharts.GradientNorms($"{_task.Cell.Name}: gradients through the rows", slides),
+            $"The norm of ∂loss/∂h of both directions after each row{(layer.CellGradientNorms.Count > 0 ? ", and of ∂loss/∂c" : "")}. Dashed: before the training.");
+        if (MicroscopeCharts.KeepingGate(layer) is { } gate)
+        {
+            yield return (
+                "microscope-gates.png", MicroscopeCharts.Openings($"{_task.Cell.Name}, forward: what each unit keeps of its state, gate {gate}", layer.Gates[gate]),
+                $"The gate {gate} of every unit of the forward direction at every row of the first of these images, after the training: 1 keeps what was there, 0 takes the new.");
+        }
+
+        yield return (
+            "microscope-influence.png", MicroscopeCharts.Influence($"{_task.Cell.Name}: which rows the answer depends on", slides.Influence),
+            "The norm of ∂y/∂x of the logits for each row of the image, root mean square over these images, after the training.");
     }
 
     string Verdict()

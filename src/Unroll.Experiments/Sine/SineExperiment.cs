@@ -12,7 +12,8 @@ namespace Unroll.Experiments.Sine;
 
 /// <summary>One trained model and its continuation of the wave.</summary>
 sealed record SineRun(
-    SineRecipe Recipe, uint Seed, SequenceModel Model, double StartRadius, TrainingHistory History, double TrainSeconds, float[] Continuation, double Error, SineFit Fit);
+    SineRecipe Recipe, uint Seed, SequenceModel Model, double StartRadius, TrainingHistory History, double TrainSeconds, float[] Continuation, double Error, SineFit Fit,
+    MicroscopeSlides Slides);
 
 /// <summary>All runs of one recipe.</summary>
 sealed record SineResult(SineRecipe Recipe, IReadOnlyList<SineRun> Runs)
@@ -119,6 +120,8 @@ public sealed class SineExperiment
         var random = new MersenneTwister(seed);
         recipe.Initialization.Apply(model, random);
         var startRadius = StartRadius(model, hidden);
+        var (example, loss) = (recipe.Example(data), new MeanSquaredError());
+        var slide = Microscope.Look(model, example, loss);
         var clock = Stopwatch.GetTimestamp();
         var history = recipe.Train(
             model, data, random,
@@ -130,7 +133,9 @@ public sealed class SineExperiment
         if (history.End == TrainingEnd.Cancelled)
             return null;
         var continuation = recipe.Continue(model, data, SineData.Horizon);
-        return new SineRun(recipe, seed, model, startRadius, history, seconds, continuation, data.Error(continuation), SineFit.Of(continuation, SineData.WarmUp));
+        return new SineRun(
+            recipe, seed, model, startRadius, history, seconds, continuation, data.Error(continuation), SineFit.Of(continuation, SineData.WarmUp),
+            MicroscopeSlides.Of(slide, model, example, loss));
     }
 
     /// <summary>The spectral radius of the first gate's recurrent matrix.</summary>

@@ -36,6 +36,18 @@ public abstract record SineRecipe
     internal abstract TrainingHistory Train(
         SequenceModel model, SineData data, MersenneTwister random, Action<TrainingProgress> report, CancellationToken cancellation);
 
+    /// <summary>One example as the training shows it at its end: the first.</summary>
+    internal SequenceBatch Example(SineData data)
+    {
+        var source = Examples(data);
+        var batch = new SequenceBatch(source.MaxSteps, 1, source.InputSize, source.TargetSize);
+        source.Fill(batch, [0]);
+        return batch;
+    }
+
+    /// <summary>What is trained on.</summary>
+    private protected abstract ISequenceSource Examples(SineData data);
+
     /// <summary>Continues the wave from the first values of the noisy data.</summary>
     internal abstract float[] Continue(SequenceModel model, SineData data, int horizon);
 }
@@ -75,9 +87,11 @@ public sealed record ClassicRecipe : SineRecipe
             LearningRate = new ConstantRate(LearningRate),
         });
         return trainer.Fit(
-            new WindowSource(data.Training, SineData.WarmUp), random, new WindowSource(data.Validation, SineData.WarmUp),
+            Examples(data), random, new WindowSource(data.Validation, SineData.WarmUp),
             [new ProgressCallback(report)], cancellation: cancellation);
     }
+
+    private protected override WindowSource Examples(SineData data) => new(data.Training, SineData.WarmUp);
 
     internal override float[] Continue(SequenceModel model, SineData data, int horizon) =>
         Forecaster.SlidingWindow(model, data.Noisy.AsSpan(0, SineData.WarmUp), SineData.WarmUp, horizon);
@@ -126,7 +140,7 @@ public sealed record ClosedLoopRecipe : SineRecipe
         SequenceModel model, SineData data, MersenneTwister random, Action<TrainingProgress> report, CancellationToken cancellation)
     {
         var updates = Epochs * StepsPerEpoch;
-        var source = new ClosedLoopSource(data.Training, SineData.WarmUp, LastHorizon, minimumStarts: MinimumStarts);
+        var source = Examples(data);
         var validation = new ClosedLoopSource(data.Validation, SineData.WarmUp, data.Validation.Length - SineData.WarmUp);
         var trainer = new Trainer(model, new Adam(model), new MeanSquaredError(), new TrainerOptions
         {
@@ -140,6 +154,9 @@ public sealed record ClosedLoopRecipe : SineRecipe
         return trainer.Fit(
             source, random, validation, [new GrowingHorizon(source, FirstHorizon, updates), new ProgressCallback(report)], cancellation: cancellation);
     }
+
+    private protected override ClosedLoopSource Examples(SineData data) =>
+        new(data.Training, SineData.WarmUp, LastHorizon, minimumStarts: MinimumStarts);
 
     internal override float[] Continue(SequenceModel model, SineData data, int horizon) =>
         Forecaster.ClosedLoop(model, data.Noisy.AsSpan(0, SineData.WarmUp), horizon);

@@ -69,13 +69,14 @@ sealed class SineReport
     /// <summary>Writes the PNG pictures and <c>report.html</c>.</summary>
     public void Write(string folder)
     {
-        var charts = new (string File, Chart Chart, string Caption)[]
-        {
+        (string File, Chart Chart, string Caption)[] charts =
+        [
             ("data.png", DataChart(), $"The data: 251 noisy points, of which the first {_data.Split} are trained on. The clean sine is shown for the eye; no model sees it."),
             ("loss.png", LossChart(), "The training curve of each recipe (median seed). The closed-loop recipes predict further ahead as they go, so their curve may rise while the model gets better."),
             ("continuation.png", ContinuationChart(), $"The continuation of the median seed: {SineData.WarmUp} noisy values are given, the next {SineData.Horizon} are the model's own."),
             ("error-growth.png", ErrorChart(), $"How the error grows with the distance: root mean square over {ErrorWindow} steps, median over the seeds."),
-        };
+            .. MicroscopeFigures(),
+        ];
         foreach (var (file, chart, _) in charts)
             ChartRenderer.SavePng(chart, Path.Combine(folder, file));
 
@@ -99,6 +100,11 @@ sealed class SineReport
                 Four(MedianOf(result, run => PhaseDrift(run.Fit.Period))),
             ]));
         report.Note("Medians over the seeds. The radius is the spectral radius of the recurrent matrix (of the first gate) before training. Period and amplitude are those of a sine fitted to each continuation; the true ones are 100 and 1. The drift is what the error of the period alone adds up to over 500 steps, without its sign; for a continuation that has died it says nothing.");
+        report.Section(MicroscopeCharts.Heading);
+        foreach (var paragraph in MicroscopeText())
+            report.Paragraph(paragraph);
+        foreach (var (_, chart, caption) in charts[4..])
+            report.Chart(chart, caption);
         report.Section("The training");
         report.Chart(charts[1].Chart, charts[1].Caption);
         foreach (var result in _results)
@@ -147,6 +153,46 @@ sealed class SineReport
             yield return $"**The recurrence must keep what it is given.** An orthogonal matrix has every eigenvalue on the unit circle (spectral radius {Two(MedianOf(_results[0], run => run.StartRadius))} here), mostly in complex pairs: the state neither fades nor grows, and the network starts as a bank of oscillators that learning only has to tune. PyTorch's uniform start has the radius {Two(MedianOf(uniform, run => run.StartRadius))}: what came ten steps ago is multiplied by {MedianOf(uniform, run => Math.Pow(run.StartRadius, 10)):F4}. It ends at {Four(MedianOf(uniform, run => run.Error))}. The gates of LSTM and GRU carry memory past the matrix, so they depend on the start less.";
         yield return "What is left is mostly the data's own: the sine fitted to the same points is off by the floor in the table, because 251 noisy points fix period, amplitude and phase no better.";
         yield return "A word of caution: the recipe (learning rate, clipping, growth of the horizon) was found by trying several and looking at this same measure on the first ten seeds. The clean sine enters no training and no choice of weights, but the choice of the recipe has seen it.";
+    }
+
+    IEnumerable<string> MicroscopeText()
+    {
+        var slides = _results[0].Typical.Slides;
+        var (before, after) = (slides.Before.Layers[0].HiddenGradientNorms, slides.After.Layers[0].HiddenGradientNorms);
+        var outputs = slides.Influence.GetLength(0);
+        yield return $"The first example of the training, {after.Count} steps long, sent through the median seed's model and back. {MicroscopeCharts.Reading}";
+        if (outputs == 1)
+        {
+            yield return $"The window's one error enters at its last step. At its first step {Scientific(after[0] / after[^1])} of the gradient on h is left after the training ({Scientific(before[0] / before[^1])} before): what is older than the window the model cannot learn from at all.";
+            yield break;
+        }
+
+        yield return $"Every step on its own output adds its error, and the gradient runs back through all of them, through the state and through the fed-back values: from {Scientific(after[^1])} on h at the last step to {Scientific(after[SineData.WarmUp])} where the model is first on its own ({Scientific(before[^1])} and {Scientific(before[SineData.WarmUp])} before the training). So a phase that is wrong after {outputs - SineData.WarmUp} steps still teaches the first ones.";
+        yield return $"The map shows what the {SineData.WarmUp} given values mean to each output. A row's norm at the end of the example is {Scientific(Row(outputs - 1))}, against {Scientific(Row(SineData.WarmUp))} at the first step on its own: a loop that holds its phase is moved for good by a nudge, one that forgets goes blank downwards. The stripes are the wave: where it is steep a shift of phase changes the output most, at its crests least.";
+
+        double Row(int t) => Math.Sqrt(Enumerable.Range(0, SineData.WarmUp).Sum(s => slides.Influence[t, s] * slides.Influence[t, s]));
+    }
+
+    IEnumerable<(string File, Chart Chart, string Caption)> MicroscopeFigures()
+    {
+        var slides = _results[0].Typical.Slides;
+        var layer = slides.After.Layers[0];
+        var isLoop = slides.Influence.GetLength(0) > 1;
+        Marker[] markers = isLoop ? [new Marker(SineData.WarmUp, "on its own")] : [];
+        yield return (
+            "microscope-gradients.png", MicroscopeCharts.GradientNorms($"{_experiment.CellName}: gradients through time", slides) with { VerticalMarkers = markers },
+            $"The norm of ∂loss/∂h after each step{(layer.CellGradientNorms.Count > 0 ? ", and of ∂loss/∂c" : "")}. Dashed: before the training.");
+        if (MicroscopeCharts.KeepingGate(layer) is { } gate)
+        {
+            yield return (
+                "microscope-gates.png", MicroscopeCharts.Openings($"{_experiment.CellName}: what each unit keeps of its state, gate {gate}", layer.Gates[gate]),
+                $"The gate {gate} of every unit at every step after the training: 1 keeps what was there, 0 takes the new. Waves along a row are a gate that opens and closes with the sine.");
+        }
+
+        yield return (
+            "microscope-influence.png",
+            MicroscopeCharts.Influence($"{_experiment.CellName}: which inputs the outputs depend on", slides.Influence, isLoop ? SineData.WarmUp : null),
+            isLoop ? $"The norm of ∂y/∂x of each output t for each of the {SineData.WarmUp} given values s; all later inputs are the model's own outputs." : "The norm of ∂y/∂x for each value of the window.");
     }
 
     SineResult? Find(string recipe) => _results.FirstOrDefault(result => result.Recipe.Name == recipe && !ReferenceEquals(result, _results[0]));

@@ -70,6 +70,7 @@ sealed unsafe class UnrolledBidirectional : UnrolledLayer
         _forward = (UnrolledRecurrent)layer.ForwardDirection.Unroll(context, weights.Forward, keep, maxSteps, maxBatch);
         _backward = (UnrolledRecurrent)layer.BackwardDirection.Unroll(context, weights.Backward, keep, maxSteps, maxBatch);
         context.SharesOutputs = true;
+        _backward.ReadsTurned = true;
         Recurrences = [_forward, _backward];
         _turned = context.Arena.Reserve(rows * layer.InputSize);
         if (keep != Keep.Everything)
@@ -175,9 +176,6 @@ sealed unsafe class UnrolledBidirectional : UnrolledLayer
         _forward.AccumulateGradients(worker, workers);
         _backward.AccumulateGradients(worker, workers);
     }
-
-    /// <summary>The step that takes the place of step <paramref name="t"/> when its row is turned round: padding stays.</summary>
-    int Turned(int t, int b) => t < LengthOf(b) ? LengthOf(b) - 1 - t : t;
 
     Span<float> Row(float* array, int t, int b, int width) => new(array + ((((nint)t * Batch) + b) * width), width);
 

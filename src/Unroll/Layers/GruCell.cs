@@ -31,9 +31,13 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         new(2, 1, ProductOperand.Saved, ProductGradient.Gates),
     ];
 
+    static readonly string[] s_gateNames = ["r", "z", "n"];
+
     readonly bool _before = resetGate == ResetGate.BeforeProduct;
 
     public int GateCount => 3;
+
+    public ReadOnlySpan<string> GateNames => s_gateNames;
 
     public int PeepholeCount => 0;
 

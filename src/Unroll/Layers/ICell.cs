@@ -51,6 +51,9 @@ interface ICell
     /// <summary>G, the blocks of H pre-activations.</summary>
     int GateCount { get; }
 
+    /// <summary>What the forward step leaves in <see cref="CellStep.Gates"/>: the blocks' letters, or none where they hold nothing yet.</summary>
+    ReadOnlySpan<string> GateNames { get; }
+
     /// <summary>P, the blocks of H peephole weights.</summary>
     int PeepholeCount { get; }
 
@@ -135,6 +138,9 @@ readonly unsafe ref struct CellStep
 
     /// <summary>In: ∂loss/∂c from the step after. Out: ∂loss/∂cₜ₋₁.</summary>
     public float* DC { get; init; }
+
+    /// <summary>Where ∂loss/∂c of this step is left for a trace, what comes through h included; null when nobody asks for it.</summary>
+    public float* DCTrace { get; init; }
 
     /// <summary>The gradient of the product whose operand was <see cref="Saved"/>.</summary>
     public float* DSaved { get; init; }

@@ -146,6 +146,21 @@ abstract unsafe class UnrolledLayer(Layer layer)
     /// <summary>The valid steps of row <paramref name="b"/>.</summary>
     protected int LengthOf(int b) => Lengths is { } lengths ? lengths[b] : Steps;
 
+    /// <summary>The step that takes the place of step <paramref name="t"/> when its row is turned round: padding stays.</summary>
+    protected int Turned(int t, int b) => t < LengthOf(b) ? LengthOf(b) - 1 - t : t;
+
+    /// <summary>Makes each layer's input gradient the output gradient of the layer before it, and the first one's <paramref name="inputGradient"/>.</summary>
+    public static void ChainGradients(ReadOnlySpan<UnrolledLayer> layers, float* inputGradient, InputTrace? trace)
+    {
+        foreach (var layer in layers)
+        {
+            layer.InputGradient = inputGradient;
+            inputGradient = layer.OutputGradient;
+            if (inputGradient == null && trace is not null)
+                inputGradient = trace.OneHotGradient;
+        }
+    }
+
     /// <summary>Takes the sizes of the next pass and the source of its input.</summary>
     public virtual void Resize(int steps, int batch, float* input)
     {

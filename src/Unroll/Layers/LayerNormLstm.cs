@@ -104,6 +104,8 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
     // Rows that go through a step together: the weights are read once for 11 register tiles of 6 rows.
     const int RowBlock = 66;
 
+    static readonly string[] s_gateNames = ["i", "f", "g", "o"];
+
     readonly LayerNormLstm _layer;
     readonly UnrollContext _context;
     readonly LayerNormLstmWeights _weights;
@@ -137,6 +139,8 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
             ? StepBuffer.ForSteps(context.Arena, maxSteps, maxBatch, width)
             : StepBuffer.InTurn(context.Arena, 1, maxBatch, width);
     }
+
+    public override ReadOnlySpan<string> GateNames => s_gateNames;
 
     protected override int ForwardRows => RowBlock;
 
@@ -183,6 +187,8 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         var pass = new GradientPass { Owner = this, Worker = worker, Workers = workers };
         _context.Engine.Run(ref pass);
     }
+
+    protected override float* Gates(int t, int b) => _gates.At(t, b);
 
     Norms* NormsAt(int t, int b) => (Norms*)_norms.At(t, b);
 
@@ -296,7 +302,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         var one = S.Broadcast(1f);
         var h = _h;
         float* gates = _gates.At(t, b), tanh = _tanhC.At(t, b), cPrev = CellState(t - 1, b);
-        float* dY = DY(t, b), dHNext = DH(b), dCNext = DC(b);
+        float* dY = DY(t, b), dHNext = DH(b), dCNext = DC(b), dCTrace = DCTrace(b);
         for (var j = 0; j < h; j += S.Count)
         {
             var n = h - j;
@@ -313,6 +319,8 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         {
             var n = h - j;
             var dC = S.Add(Lanes<S, V>.Load(dCNext + j, n), Lanes<S, V>.Load(scratch + j, n));
+            if (dCTrace != null)
+                Lanes<S, V>.Store(dCTrace + j, dC, n);
             var i = Lanes<S, V>.Load(gates + j, n);
             var f = Lanes<S, V>.Load(gates + h + j, n);
             var g = Lanes<S, V>.Load(gates + (2 * h) + j, n);

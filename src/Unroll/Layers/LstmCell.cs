@@ -19,6 +19,7 @@ readonly unsafe struct LstmCell : ICell
 
     readonly ForwardPhase[] _phases;
     readonly RecurrentProduct[] _products;
+    readonly string[] _gateNames;
 
     // Block of each gate among the G stacked ones, and of its peephole among the P.
     readonly int _i, _f, _g, _o;
@@ -32,6 +33,7 @@ readonly unsafe struct LstmCell : ICell
         _g = gate++;
         _o = options.OutputGate ? gate++ : Absent;
         GateCount = gate;
+        _gateNames = [.. new[] { ("i", _i), ("f", _f), ("g", _g), ("o", _o) }.Where(named => named.Item2 != Absent).Select(named => named.Item1)];
 
         var peephole = 0;
         _pi = options.Peepholes && options.InputGate ? peephole++ : Absent;
@@ -43,6 +45,8 @@ readonly unsafe struct LstmCell : ICell
     }
 
     public int GateCount { get; }
+
+    public ReadOnlySpan<string> GateNames => _gateNames;
 
     public int PeepholeCount { get; }
 
@@ -151,6 +155,9 @@ readonly unsafe struct LstmCell : ICell
                 {
                     dC = S.Fma(dH, tanhSlope, dC);
                 }
+
+                if (step.DCTrace != null)
+                    Lanes<S, V>.Store(step.DCTrace + at, dC, n);
 
                 var g = Lanes<S, V>.Load(gates + gAt + j, n);
                 var dCPrev = dC;

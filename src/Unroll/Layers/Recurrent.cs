@@ -113,7 +113,9 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             _weightHhBack[p] = new PackedMatrix(products[p].GateCount * _h, _h);
     }
 
-    float* Gates(int t, int b) => _gates is null ? null : _gates.At(t, b);
+    public override ReadOnlySpan<string> GateNames => _cell.GateNames;
+
+    protected override float* Gates(int t, int b) => _gates is null ? null : _gates.At(t, b);
 
     float* Saved(int t, int b) => _saved is null ? null : _saved.At(t, b);
 
@@ -392,6 +394,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             DH = DH(b) + unit,
             DHMasked = DRecurrentInput(b) + unit,
             DC = DC(b) + unit,
+            DCTrace = DCTrace(b),
             DSaved = At(_dSaved) + ((nint)b * _h) + unit,
         };
     }

@@ -21,6 +21,8 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
 
     public int GateCount => 1;
 
+    public ReadOnlySpan<string> GateNames => [];
+
     public int PeepholeCount => 0;
 
     public bool HasCellState => false;

@@ -77,6 +77,15 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
 
     public override IReadOnlyList<UnrolledRecurrent> Recurrences => _self ??= [this];
 
+    /// <summary>Whether it is given each row turned round within its length: the backward direction of a bidirectional layer.</summary>
+    public bool ReadsTurned { get; set; }
+
+    /// <summary>What records the backward pass's gradients on the states; null when nobody asks for them.</summary>
+    public GradientTrace? Trace { get; set; }
+
+    /// <summary>The letters of the gates whose values a forward pass keeps.</summary>
+    public abstract ReadOnlySpan<string> GateNames { get; }
+
     /// <summary>Whether the output gradient is that of each row's last valid step alone, [1, B, H].</summary>
     public bool GradientAtLastStepOnly => _keep == Keep.EverythingForLastStep;
 
@@ -125,6 +134,31 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
                 new Span<float>(Hidden(Steps - 1, b), _h).Clear();
         }
     }
+
+    /// <summary>
+    /// After a forward and before a backward pass, the values [T, B, H] of a gate by its place among <see cref="GateNames"/>,
+    /// each row's in its own order of time; at padded steps the destination stays.
+    /// </summary>
+    public void CopyGate(int gate, Span<float> destination)
+    {
+        for (var b = 0; b < Batch; b++)
+        {
+            for (var t = 0; t < LengthOf(b); t++)
+                new ReadOnlySpan<float>(Gates(t, b) + (gate * _h), _h).CopyTo(destination[(((TimeOf(t, b) * Batch) + b) * _h)..]);
+        }
+    }
+
+    /// <summary>The rows that are valid at step <paramref name="t"/>.</summary>
+    public int CountValid(int t)
+    {
+        var count = 0;
+        for (var b = 0; b < Batch; b++)
+            count += t < LengthOf(b) ? 1 : 0;
+        return count;
+    }
+
+    /// <summary>The row's own step that is step <paramref name="t"/> here.</summary>
+    public int TimeOf(int t, int b) => ReadsTurned ? Turned(t, b) : t;
 
     public override void Resize(int steps, int batch, float* input)
     {
@@ -180,7 +214,12 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
                 if (_isMasked)
                     new Span<float>(DRecurrentInput(b), (end - b) * _h).Clear();
                 for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
+                {
+                    Trace?.TakeHidden(t, row, rows, DY(t, row), DH(row));
                     BackwardStep(t, row, rows);
+                    Trace?.TakeCell(t, row, rows);
+                }
+
                 if (_isMasked)
                     Mask(DRecurrentInput(b), DH(b), b, end, adds: true);
                 for (var row = b; Lengths is not null && row < end; row++)
@@ -223,6 +262,12 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
 
     /// <summary>Makes a row's step add nothing in AccumulateGradients.</summary>
     protected abstract void ClearGradient(int t, int b);
+
+    /// <summary>The gates' values [G·H] of a row after forward, their gradients after backward.</summary>
+    protected abstract float* Gates(int t, int b);
+
+    /// <summary>Where a backward step leaves ∂loss/∂c for <see cref="Trace"/>; null when nobody asks for it.</summary>
+    protected float* DCTrace(int b) => Trace is null ? null : Trace.CellGradient(b);
 
     protected float* At(Arena.Region region) => _context.Arena.Pointer(region);
 

@@ -27,6 +27,7 @@ public sealed unsafe class UnrolledEncoderDecoder
     readonly byte[] _feedback;
     readonly RowJob _forwardJob, _backwardJob;
     readonly GradientJob _gradientJob;
+    InputTrace? _inputTrace;
     bool _freeRunning;
     bool _forwardDone;
 
@@ -121,6 +122,23 @@ public sealed unsafe class UnrolledEncoderDecoder
     public ReadOnlySpan<float> AttentionWeights =>
         _attention is null ? default : _context.Arena.Span(_attention.Weights, TargetSteps * BatchSize * SourceSteps);
 
+    /// <summary>The encoder's layers.</summary>
+    internal IReadOnlyList<UnrolledLayer> EncoderLayers => _encoder;
+
+    /// <summary>The decoder's layers, and what follows them.</summary>
+    internal IReadOnlyList<UnrolledLayer> DecoderLayers => _decoder;
+
+    /// <summary>What the next backward passes leave of the gradient on the source, if they are asked for it.</summary>
+    internal InputTrace TraceInputs() => _inputTrace = new InputTrace(_encoder[0]);
+
+    /// <summary>Teacher forcing: each step reads the target's token [T, B] before it; the first one the start token.</summary>
+    internal void ForceTokens(ReadOnlySpan<int> labels)
+    {
+        Tokens[..BatchSize].Fill(Model.Options.StartToken);
+        for (var at = BatchSize; at < labels.Length; at++)
+            Tokens[at] = labels[at - BatchSize];
+    }
+
     /// <summary>Sets S, T and B of the next passes; every source is S steps long.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1 or above its maximum.</exception>
     public void Resize(int sourceSteps, int targetSteps, int batchSize)
@@ -187,11 +205,21 @@ public sealed unsafe class UnrolledEncoderDecoder
     /// <exception cref="InvalidOperationException">No forward pass came before, or its activations are used up.</exception>
     public void Backward(bool sourceGradient = false)
     {
+        BackwardThroughTime(sourceGradient);
+        foreach (var layer in _all)
+            layer.PrepareGradients();
+        Model.Engine.Team.Run(_gradientJob, RowJob.Workers(Model.Engine, Flops()));
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>The backward pass without the gradients of the parameters.</summary>
+    internal void BackwardThroughTime(bool sourceGradient)
+    {
         if (!_forwardDone)
             throw new InvalidOperationException("Expected a forward pass before each backward pass; call Forward first.");
         _forwardDone = false;
-        Chain(_encoder, sourceGradient ? _context.Arena.Pointer(_sourceGradient) : null);
-        Chain(_decoder, null);
+        UnrolledLayer.ChainGradients(_encoder, sourceGradient ? _context.Arena.Pointer(_sourceGradient) : null, _inputTrace);
+        UnrolledLayer.ChainGradients(_decoder, null, null);
         foreach (var layer in _all)
             layer.PrepareBackward();
         foreach (var cell in _encoderCells)
@@ -199,19 +227,7 @@ public sealed unsafe class UnrolledEncoderDecoder
         foreach (var cell in _decoderCells)
             cell.WantsInitialGradient = true;
         _backwardJob.Run(Model.Engine, BatchSize, Flops());
-        foreach (var layer in _all)
-            layer.PrepareGradients();
-        Model.Engine.Team.Run(_gradientJob, RowJob.Workers(Model.Engine, Flops()));
         GC.KeepAlive(this);
-
-        static void Chain(UnrolledLayer[] layers, float* gradient)
-        {
-            foreach (var layer in layers)
-            {
-                layer.InputGradient = gradient;
-                gradient = layer.OutputGradient;
-            }
-        }
     }
 
     PackedWeights? WeightsOf(Layer layer) => _weights[IndexOf(Model.Layers, layer)];

@@ -25,6 +25,7 @@ public sealed unsafe class UnrolledModel
     readonly long _flopsPerStep;
     readonly RowJob _forwardJob, _backwardJob;
     readonly GradientJob _gradientJob;
+    InputTrace? _inputTrace;
     bool _closedLoop;
     bool _forwardDone;
 
@@ -110,6 +111,12 @@ public sealed unsafe class UnrolledModel
     /// <summary>∂loss/∂(state before the first step) after a backward pass that was asked for it.</summary>
     public ModelState InitialStateGradient { get; }
 
+    /// <summary>The layers, in the order of the model's.</summary>
+    internal IReadOnlyList<UnrolledLayer> Layers => _layers;
+
+    /// <summary>What the next backward passes leave of the gradient on the inputs, if they are asked for it.</summary>
+    internal InputTrace TraceInputs() => _inputTrace = new InputTrace(_layers[0]);
+
     /// <summary>Sets T and B of the next passes.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1 or above its maximum.</exception>
     public void Resize(int steps, int batchSize)
@@ -177,16 +184,22 @@ public sealed unsafe class UnrolledModel
     /// <exception cref="InvalidOperationException">No forward pass came before, or its activations are used up.</exception>
     public void Backward(bool inputGradient = false, bool initialStateGradient = false)
     {
+        BackwardThroughTime(inputGradient, initialStateGradient);
+        foreach (var layer in _layers)
+            layer.PrepareGradients();
+        Model.Engine.Team.Run(_gradientJob, RowJob.Workers(Model.Engine, _flopsPerStep * Steps * BatchSize));
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>The backward pass without the gradients of the parameters.</summary>
+    internal void BackwardThroughTime(bool inputGradient, bool initialStateGradient)
+    {
         if (!_forwardDone)
             throw new InvalidOperationException("Expected a forward pass before each backward pass; call Forward first.");
         _forwardDone = false;
-        var gradient = inputGradient || _closedLoop ? _context.Arena.Pointer(_inputGradient) : null;
+        UnrolledLayer.ChainGradients(_layers, inputGradient || _closedLoop ? _context.Arena.Pointer(_inputGradient) : null, _inputTrace);
         foreach (var layer in _layers)
-        {
-            layer.InputGradient = gradient;
-            gradient = layer.OutputGradient;
             layer.PrepareBackward();
-        }
 
         for (var index = 0; index < _recurrent.Length; index++)
         {
@@ -196,11 +209,7 @@ public sealed unsafe class UnrolledModel
             layer.WantsInitialGradient = initialStateGradient;
         }
 
-        var flops = _flopsPerStep * Steps * BatchSize;
-        _backwardJob.Run(Model.Engine, BatchSize, flops);
-        foreach (var layer in _layers)
-            layer.PrepareGradients();
-        Model.Engine.Team.Run(_gradientJob, RowJob.Workers(Model.Engine, flops));
+        _backwardJob.Run(Model.Engine, BatchSize, _flopsPerStep * Steps * BatchSize);
         for (var index = 0; initialStateGradient && index < _recurrent.Length; index++)
         {
             var layer = _recurrent[index];

@@ -73,18 +73,11 @@ sealed class TargetPass(EncoderDecoder model, Loss loss, ISequenceSource source,
             throw new ArgumentException("Expected examples without feedback for an encoder–decoder; set the share of teacher forcing in the trainer's options.");
         if (!(teacherForcing >= 0 && teacherForcing <= 1))
             throw new ArgumentException($"Expected a share of teacher forcing of 0 to 1, got {teacherForcing}.");
-        var rows = Batch.BatchSize;
-        _unrolled.Resize(Batch.Steps, Batch.TargetSteps, rows);
+        _unrolled.Resize(Batch.Steps, Batch.TargetSteps, Batch.BatchSize);
         Batch.Inputs.CopyTo(_unrolled.Source);
         if (!Batch.Lengths.IsEmpty)
             Batch.Lengths.CopyTo(_unrolled.SourceLengths);
-
-        // Each step reads the target's token before it; the first one the start token.
-        var tokens = _unrolled.Tokens;
-        var labels = Batch.Labels;
-        tokens[..rows].Fill(model.Options.StartToken);
-        for (var at = rows; at < tokens.Length; at++)
-            tokens[at] = labels[at - rows];
+        _unrolled.ForceTokens(Batch.Labels);
         _unrolled.Forward(training, Feedback(noise, teacherForcing), noise);
         return loss.Evaluate(_unrolled.Output, Batch, training ? _unrolled.OutputGradient : default);
     }

@@ -13,7 +13,7 @@ namespace Unroll.Tests.Experiments;
 public sealed class AddingExperimentTests(AddingExperimentTests.FirstRun first) : IClassFixture<AddingExperimentTests.FirstRun>
 {
     static readonly string[] s_files =
-        ["answers.png", "data.png", "gradient.png", "loss.png", "metrics.json", "model.safetensors", "report.html"];
+        ["answers.png", "data.png", "gradient.png", "loss.png", "metrics.json", "microscope-gates.png", "microscope-gradients.png", "microscope-influence.png", "model.safetensors", "report.html"];
 
     [Fact]
     public void Run_WritesEveryFile()

@@ -12,7 +12,7 @@ namespace Unroll.Tests.Experiments;
 public sealed class ImageExperimentTests(ImageExperimentTests.FirstRun first) : DataFileFixture, IClassFixture<ImageExperimentTests.FirstRun>
 {
     static readonly string[] s_files =
-        ["confusion.png", "directions.png", "loss.png", "metrics.json", "mistakes.png", "model.safetensors", "report.html", "samples.png"];
+        ["confusion.png", "directions.png", "loss.png", "metrics.json", "microscope-gates.png", "microscope-gradients.png", "microscope-influence.png", "mistakes.png", "model.safetensors", "report.html", "samples.png"];
 
     static readonly string[] s_tiny = ["--hidden", "4", "--epochs", "1"];
 

@@ -12,7 +12,7 @@ namespace Unroll.Tests.Experiments;
 public sealed class SineExperimentTests(SineExperimentTests.FirstRun first) : IClassFixture<SineExperimentTests.FirstRun>
 {
     static readonly string[] s_files =
-        ["continuation.png", "data.png", "error-growth.png", "loss.png", "metrics.json", "model.safetensors", "report.html"];
+        ["continuation.png", "data.png", "error-growth.png", "loss.png", "metrics.json", "microscope-gradients.png", "microscope-influence.png", "model.safetensors", "report.html"];
 
     [Fact]
     public void Run_WritesEveryFile()
