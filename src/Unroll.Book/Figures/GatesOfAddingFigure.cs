@@ -124,7 +124,7 @@ public sealed class LstmGatesFigure : GatesOfAddingFigure
     }
 
     private protected override string Title(bool japanese) =>
-        japanese ? "足し算問題を学習した LSTM のゲート" : "The gates of an LSTM that has learned the adding problem";
+        japanese ? "加算問題を学習した LSTM のゲート" : "The gates of an LSTM that has learned the adding problem";
 }
 
 /// <summary>The reset and update gates of a GRU.</summary>
@@ -140,5 +140,5 @@ public sealed class GruGatesFigure : GatesOfAddingFigure
     private protected override double[] Gate(CellCache step, string gate) => gate == "r" ? ((GruCache)step).R : ((GruCache)step).Z;
 
     private protected override string Title(bool japanese) =>
-        japanese ? "足し算問題を学習した GRU のゲート" : "The gates of a GRU that has learned the adding problem";
+        japanese ? "加算問題を学習した GRU のゲート" : "The gates of a GRU that has learned the adding problem";
 }

@@ -74,7 +74,7 @@ public sealed class GruLstmFigure : Figure
             : ["GRU, reset after", "GRU, reset before", "LSTM, H = 16", "LSTM, H = 14"];
         return new LineChart
         {
-            Title = japanese ? $"足し算問題(T = {T})" : $"The adding problem, T = {T}",
+            Title = japanese ? $"加算問題(T = {T})" : $"The adding problem, T = {T}",
             XLabel = japanese ? "更新の回数" : "Updates",
             YLabel = japanese ? "二乗誤差(5 シードの中央値と範囲)" : "Squared error: median, range of 5 seeds",
             LogY = true,

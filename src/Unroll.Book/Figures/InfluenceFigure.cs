@@ -11,16 +11,15 @@ namespace Unroll.Book.Figures;
 /// <remarks>
 /// <code>
 /// target_t = x_{t−2} + x_{t+2},   x_t uniform on [−1, 1), 0 outside the sequence
-/// influence(t, s) = mean |∂y_t / ∂x_s|
 /// </code>
-/// Tanh RNNs with H = 16 in each direction. The mean squared errors are those of fresh sequences of T = 12 steps.
+/// Tanh RNNs with H = 16 in each direction. The errors are those of 4000 fresh sequences of T = 12 steps, the influence is
+/// <see cref="Microscope.Influence"/> over 50 of such.
 /// </remarks>
 public sealed class InfluenceFigure : Figure
 {
     const int H = 16;
     const int T = 12;
     const int Distance = 2;
-    const int Tests = 4000;
 
     static readonly (string Key, LayerOptions Reader)[] s_models =
     [
@@ -52,14 +51,16 @@ public sealed class InfluenceFigure : Figure
                 LearningRate = new CosineDecay(0.01, length: 30),
                 ClipNorm = 1,
             });
-            trainer.Fit(new TwoSided(random), random);
+            trainer.Fit(new TwoSided(random, 4, 24), random);
 
-            var (error, influence) = Judge(model, new MersenneTwister(99));
-            data.Values[$"mse.{key}"] = error;
-            data.Values[$"past.{key}"] = influence[T / 2][(T / 2) - Distance];
-            data.Values[$"future.{key}"] = influence[T / 2][(T / 2) + Distance];
+            data.Values[$"mse.{key}"] = trainer.Evaluate(new TwoSided(new MersenneTwister(99), T, T));
+            var batch = new SequenceBatch(T, 50, 1, 1);
+            new TwoSided(new MersenneTwister(98), T, T).Fill(batch, new int[50]);
+            var influence = Microscope.Influence(model, batch);
+            data.Values[$"past.{key}"] = influence[T / 2, (T / 2) - Distance];
+            data.Values[$"future.{key}"] = influence[T / 2, (T / 2) + Distance];
             for (var t = 0; t < T; t++)
-                data.Series[$"{key}.{t}"] = influence[t];
+                data.Series[$"{key}.{t}"] = [.. Enumerable.Range(0, T).Select(s => influence[t, s])];
         }
 
         return data;
@@ -94,42 +95,12 @@ public sealed class InfluenceFigure : Figure
         };
     }
 
-    /// <summary>The mean squared error over fresh sequences, and the influence of each input on each output.</summary>
-    static (double Error, double[][] Influence) Judge(SequenceModel model, MersenneTwister random)
+    /// <summary>Fresh sequences, each of a length from the shortest to the longest.</summary>
+    sealed class TwoSided(MersenneTwister random, int shortest, int longest) : ISequenceSource
     {
-        var batch = new SequenceBatch(T, Tests, 1, 1);
-        batch.Resize(T, Tests, T);
-        TwoSided.Draw(batch, random, row => T);
-        var unrolled = model.Unroll(T, Tests);
-        batch.Inputs.CopyTo(unrolled.Input);
-        unrolled.Forward();
-        var error = 0.0;
-        for (var k = 0; k < unrolled.Output.Length; k++)
-            error += Math.Pow(unrolled.Output[k] - batch.Targets[k], 2);
+        public int Count => 4000;
 
-        var influence = new double[T][];
-        for (var t = 0; t < T; t++)
-        {
-            unrolled.Forward();
-            unrolled.OutputGradient.Clear();
-            unrolled.OutputGradient.Slice(t * Tests, Tests).Fill(1);
-            unrolled.Backward(inputGradient: true);
-            influence[t] = new double[T];
-            for (var k = 0; k < unrolled.InputGradient.Length; k++)
-                influence[t][k / Tests] += Math.Abs((double)unrolled.InputGradient[k]) / Tests;
-        }
-
-        return (error / (T * Tests), influence);
-    }
-
-    /// <summary>Fresh sequences of 4 to 24 steps.</summary>
-    sealed class TwoSided(MersenneTwister random) : ISequenceSource
-    {
-        const int Shortest = 4;
-
-        public int Count => 1000;
-
-        public int MaxSteps => 24;
+        public int MaxSteps => longest;
 
         public int InputSize => 1;
 
@@ -138,20 +109,14 @@ public sealed class InfluenceFigure : Figure
         public void Fill(SequenceBatch batch, ReadOnlySpan<int> indices)
         {
             // Padded targets weigh 0, because there are lengths.
-            batch.Resize(MaxSteps, indices.Length, MaxSteps, lengths: true);
-            Draw(batch, random, row => Shortest + random.NextInterval(MaxSteps - Shortest));
-        }
-
-        public static void Draw(SequenceBatch batch, MersenneTwister random, Func<int, int> length)
-        {
+            var B = indices.Length;
+            batch.Resize(longest, B, longest, lengths: true);
             batch.Inputs.Clear();
             batch.Targets.Clear();
-            var B = batch.BatchSize;
             for (var b = 0; b < B; b++)
             {
-                var n = length(b);
-                if (!batch.Lengths.IsEmpty)
-                    batch.Lengths[b] = n;
+                var n = shortest + random.NextInterval(longest - shortest);
+                batch.Lengths[b] = n;
                 for (var t = 0; t < n; t++)
                     batch.Inputs[(t * B) + b] = (float)random.Uniform(-1, 1);
                 for (var t = 0; t < n; t++)

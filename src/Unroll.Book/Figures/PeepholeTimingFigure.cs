@@ -31,7 +31,7 @@ public sealed class PeepholeTimingFigure : Figure
     {
         var data = new FigureData();
         (data.Values["delay"], data.Values["seeds"]) = (Delay, Seeds);
-        var test = DrawnSequences.Test(random => new Task(random), seed: 1000, TestRows);
+        var test = ScoredSequences.Test(random => new Task(random), seed: 1000, TestRows);
         foreach (var (key, peepholes) in new[] { ("without", false), ("with", true) })
         {
             var errors = new double[Seeds];
@@ -89,7 +89,7 @@ public sealed class PeepholeTimingFigure : Figure
         return error / due;
     }
 
-    sealed class Task(MersenneTwister random) : DrawnSequences(random)
+    sealed class Task(MersenneTwister random) : ScoredSequences(random)
     {
         public override int MaxSteps => T;
 

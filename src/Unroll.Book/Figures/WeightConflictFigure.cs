@@ -33,7 +33,7 @@ public sealed class WeightConflictFigure : Figure
     {
         var data = new FigureData();
         (data.Values["steps"], data.Values["seeds"]) = (T, Seeds);
-        var test = DrawnSequences.Test(random => new Task(random), seed: 1000, TestRows);
+        var test = ScoredSequences.Test(random => new Task(random), seed: 1000, TestRows);
         foreach (var (key, inputGate, outputGate) in s_cells)
         {
             var cell = new LstmOptions(H) { InputGate = inputGate, ForgetGate = false, OutputGate = outputGate };
@@ -106,7 +106,7 @@ public sealed class WeightConflictFigure : Figure
         return (release / TestRows, silent / (y.Length - TestRows));
     }
 
-    sealed class Task(MersenneTwister random) : DrawnSequences(random)
+    sealed class Task(MersenneTwister random) : ScoredSequences(random)
     {
         public const int Features = 3;
         public const float ReleaseWeight = 5;

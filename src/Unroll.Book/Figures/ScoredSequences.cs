@@ -3,9 +3,9 @@ using Unroll.Numerics;
 
 namespace Unroll.Book.Figures;
 
-/// <summary>Sequences that never come again, for the small tasks of the figures: each row of a batch is drawn when it is filled.</summary>
+/// <summary>Sequences that never come again and of which some steps count: each row of a batch is drawn when it is filled.</summary>
 /// <param name="random">Draws the sequences.</param>
-abstract class DrawnSequences(MersenneTwister random) : ISequenceSource
+abstract class ScoredSequences(MersenneTwister random) : ISequenceSource
 {
     /// <summary>Any number: with steps per epoch given, an epoch is not counted in examples.</summary>
     public int Count => 1 << 20;
@@ -28,7 +28,7 @@ abstract class DrawnSequences(MersenneTwister random) : ISequenceSource
 
     /// <summary>A batch of sequences by a seed of its own.</summary>
     public static SequenceBatch Test<TSource>(Func<MersenneTwister, TSource> create, uint seed, int rows)
-        where TSource : DrawnSequences
+        where TSource : ScoredSequences
     {
         var source = create(new MersenneTwister(seed));
         var batch = new SequenceBatch(source.MaxSteps, rows, source.InputSize, source.TargetSize);
