@@ -51,6 +51,7 @@ return new AdditionExperiment
                 Attention = new AdditiveAttentionOptions(hidden),
             },
             Reverse = false,
+            WeightDecay = 0, // with attention it costs more than it gains
         },
         plain with { Name = "forwards", Title = "as plain, but read forwards", Reverse = false },
         plain with { Name = "unswapped", Title = "as plain, but the numbers are never swapped", SwapNumbers = false },

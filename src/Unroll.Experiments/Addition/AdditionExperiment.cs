@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Unroll.Data;
 using Unroll.Experiments.Hosting;
 using Unroll.Formats;
 using Unroll.Models;
@@ -13,7 +14,7 @@ using Unroll.Training;
 namespace Unroll.Experiments.Addition;
 
 /// <summary>One trained model and its answers to the questions it has not seen.</summary>
-sealed record AdditionRun(uint Seed, EncoderDecoder Model, TrainingHistory History, double TrainSeconds, AdditionAnswers Answers);
+sealed record AdditionRun(uint Seed, EncoderDecoder Model, TrainingHistory History, double TrainSeconds, AdditionAnswers Answers, MicroscopeSlides Slides);
 
 /// <summary>What one start of the program is about.</summary>
 /// <param name="Scale">The size of the run.</param>
@@ -38,6 +39,9 @@ public sealed partial class AdditionExperiment
 {
     /// <summary>Gradients longer than this are scaled to it.</summary>
     internal const double ClipNorm = 1;
+
+    /// <summary>The most questions that the microscope looks at.</summary>
+    internal const int MicroscopeQuestions = 60;
 
     const string AllRecipes = "all";
     const string MetricsName = "metrics.json";
@@ -189,9 +193,12 @@ public sealed partial class AdditionExperiment
         var model = new EncoderDecoder(recipe.Model(task.Scale.HiddenSize), engine);
         recipe.Start.Apply(model, start);
 
+        var (examples, loss) = (Examples(form, judges), new SoftmaxCrossEntropy());
+        var slide = Microscope.Look(model, examples, loss);
+
         var (epochs, rows) = (task.Scale.Epochs, task.Scale.BatchSize);
         var updates = epochs * ((training.Count + rows - 1) / rows);
-        var trainer = new Trainer(model, new AdamW(model, recipe.WeightDecay), new SoftmaxCrossEntropy(), new TrainerOptions
+        var trainer = new Trainer(model, new AdamW(model, recipe.WeightDecay), loss, new TrainerOptions
         {
             Epochs = epochs,
             BatchSize = rows,
@@ -210,7 +217,19 @@ public sealed partial class AdditionExperiment
             ],
             cancellation: context.Cancellation);
         var seconds = Stopwatch.GetElapsedTime(clock).TotalSeconds;
-        return history.End == TrainingEnd.Cancelled ? null : new AdditionRun(seed, model, history, seconds, AdditionAnswers.Of(model, form, judges));
+        return history.End == TrainingEnd.Cancelled
+            ? null
+            : new AdditionRun(seed, model, history, seconds, AdditionAnswers.Of(model, form, judges), MicroscopeSlides.Of(slide, model, examples, loss));
+    }
+
+    /// <summary>Some questions whose numbers have all digits, so that their columns stand at the same places; any, if there are none.</summary>
+    static SequenceBatch Examples(AdditionForm form, IReadOnlyList<AdditionQuestion> questions)
+    {
+        AdditionQuestion[] full = [.. questions.Where(form.IsFull)];
+        var source = new AdditionSource(form, [.. (full.Length > 0 ? full : questions).Take(MicroscopeQuestions)]);
+        var batch = new SequenceBatch(source.MaxSteps, source.Count, source.InputSize, source.TargetSize);
+        source.Fill(batch, [.. Enumerable.Range(0, source.Count)]);
+        return batch;
     }
 
     static RecipeMetrics Metrics(AdditionTask task, SeedRuns<AdditionRecipe, AdditionRun> result) => new(result.Way.Name,

@@ -59,6 +59,10 @@ public sealed record AdditionForm
         return Ask(question.B, question.A);
     }
 
+    /// <summary>Whether both numbers have all D digits.</summary>
+    internal bool IsFull(AdditionQuestion question) =>
+        new[] { question.A, question.B }.All(number => number.ToString(CultureInfo.InvariantCulture).Length == Digits);
+
     void CheckNumber(int number, string name)
     {
         if (number < 0 || number.ToString(CultureInfo.InvariantCulture).Length > Digits)

@@ -92,6 +92,12 @@ sealed class AdditionReport
             report.Paragraph("An output of the encoder tells of more than its own character: it is the state after reading up to there, or, read in both directions, from both ends. So the weight need not lie on the very digit that is added.");
         }
 
+        report.Section(MicroscopeCharts.Heading);
+        foreach (var paragraph in MicroscopeText())
+            report.Paragraph(paragraph);
+        Add("microscope-gradients.png");
+        Add("microscope-influence.png");
+
         report.Section("The training");
         report.Settings([.. AdditionExperiment.Describe(scale), .. _results.Select(result => (result.Way.Name, result.Way.Describe()))]);
         report.Section("Every seed");
@@ -120,6 +126,8 @@ sealed class AdditionReport
     {
         yield return ("loss.png", LossChart(), "The training curves (median seed): the cross-entropy of a character, with the right ones before it given.");
         yield return ("carries.png", CarriesChart(), "The share of wrong answers by the number of carries, all seeds together.");
+        foreach (var figure in MicroscopeFigures())
+            yield return figure;
         if (_results.FirstOrDefault(result => !Attention(result).IsEmpty) is not { } looking)
             yield break;
         var (form, _, _) = _task.Questions(looking.Runs[0].Seed, looking.Way.Reverse);
@@ -127,10 +135,44 @@ sealed class AdditionReport
 
         // The most carries are the most interesting; of these the first that has no space in it.
         var shown = answers.Where(answer => answer.IsRight).DefaultIfEmpty(answers[0])
-            .OrderByDescending(answer => IsFull(form, answer.Question)).ThenByDescending(answer => answer.Question.Carries).First();
+            .OrderByDescending(answer => form.IsFull(answer.Question)).ThenByDescending(answer => answer.Question.Carries).First();
         yield return ("attention.png", AttentionChart(shown, form), $"The weights while “{looking.Way.Name}” answers one question (seed {TypicalOf(looking).Seed}). A row belongs to a character of the answer, from top to bottom as it is written, and sums to 1.");
-        var full = answers.Where(answer => IsFull(form, answer.Question)).DefaultIfEmpty(shown).ToArray();
+        var full = answers.Where(answer => form.IsFull(answer.Question)).DefaultIfEmpty(shown).ToArray();
         yield return ("attention-mean.png", MeanAttentionChart(full, form), $"The same, mean over the {Count(full.Length, $"{_task.Judges} question")} whose numbers have all {Count(form.Digits, "digit")}: a₁ is the first digit of the first number, b₁ that of the second.");
+    }
+
+    IEnumerable<string> MicroscopeText()
+    {
+        var run = TypicalOf(_results[0]);
+        var (form, _, _) = _task.Questions(run.Seed, _results[0].Way.Reverse);
+        var encoder = run.Slides.After.Layers[0].HiddenGradientNorms;
+        yield return $"The first {_task.Judges} questions whose numbers have all {Count(form.Digits, "digit")}, {AdditionExperiment.MicroscopeQuestions} at the most, sent through “{_results[0].Way.Name}” of the median seed and back, the right characters given. {MicroscopeCharts.Reading}";
+        yield return $"In the decoder each character adds its error, so the curve rises towards the answer's first character. What is left there goes through one state into the encoder: {Scientific(encoder[^1])} after the question's last character, {Scientific(encoder[0])} after its first, after the training.";
+        yield return "The map is the counterpart of an attention map where there is no attention: by how much the logits of each character of the answer change with each character of the question. With the right characters before it given, a digit depends on the digits of its own column, and on those behind through the carry.";
+    }
+
+    IEnumerable<(string File, Chart Chart, string Caption)> MicroscopeFigures()
+    {
+        var run = TypicalOf(_results[0]);
+        var (form, _, _) = _task.Questions(run.Seed, _results[0].Way.Reverse);
+        yield return (
+            "microscope-gradients.png",
+            MicroscopeCharts.GradientNorms($"{_results[0].Way.Name}: gradients through question and answer", run.Slides, layer => layer.Name.StartsWith("decoder", StringComparison.Ordinal) ? form.QuestionLength : 0) with
+            {
+                XLabel = "character of the question, then of the answer",
+                VerticalMarkers = [new Marker(form.QuestionLength, "answer")],
+            },
+            "The norm of ∂loss/∂h after each character, of the encoder and of the decoder behind it. Dashed: before the training.");
+        yield return (
+            "microscope-influence.png",
+            (HeatMap)MicroscopeCharts.Influence($"{_results[0].Way.Name}: which characters an answer depends on", run.Slides.Influence) with
+            {
+                XLabel = form.Reverse ? "the question as it is read, backwards" : "the question",
+                YLabel = "character of the answer",
+                RowLabels = AnswerPlaces(form),
+                ColumnLabels = QuestionPlaces(form),
+            },
+            "The norm of ∂logits/∂x for each character of the answer (row) and of the question (column), root mean square over these questions.");
     }
 
     string Verdict()
@@ -234,19 +276,27 @@ sealed class AdditionReport
 
     static HeatMap MeanAttentionChart(IReadOnlyList<AdditionAnswer> answers, AdditionForm form)
     {
-        string[] columns = [.. Places("a"), "+", .. Places("b")];
-        if (form.Reverse)
-            Array.Reverse(columns);
         return new HeatMap
         {
             Title = "Where the decoder looks, on average",
             XLabel = form.Reverse ? "the question as it is read, backwards" : "the question",
             YLabel = "character of the answer",
             Values = Weights(answers, form),
-            RowLabels = [.. Enumerable.Range(1, form.AnswerLength).Select(place => $"{place}.")],
-            ColumnLabels = columns,
+            RowLabels = AnswerPlaces(form),
+            ColumnLabels = QuestionPlaces(form),
             ShowValues = true,
         };
+    }
+
+    static string[] AnswerPlaces(AdditionForm form) => [.. Enumerable.Range(1, form.AnswerLength).Select(place => $"{place}.")];
+
+    /// <summary>a₁ a₂ … + b₁ b₂ …, in the order in which they are read.</summary>
+    static string[] QuestionPlaces(AdditionForm form)
+    {
+        string[] places = [.. Places("a"), "+", .. Places("b")];
+        if (form.Reverse)
+            Array.Reverse(places);
+        return places;
 
         IEnumerable<string> Places(string number) => Enumerable.Range(0, form.Digits).Select(place => $"{number}{(char)('₁' + place)}");
     }
@@ -266,9 +316,6 @@ sealed class AdditionReport
 
     /// <summary>The weights of the first answer; empty without attention.</summary>
     static ReadOnlyMemory<float> Attention(SeedRuns<AdditionRecipe, AdditionRun> result) => result.Runs[0].Answers.All[0].Attention;
-
-    static bool IsFull(AdditionForm form, AdditionQuestion question) =>
-        new[] { question.A, question.B }.All(number => number.ToString(CultureInfo.InvariantCulture).Length == form.Digits);
 
     /// <summary>The longest question that the digits 1, 2, 3, … make.</summary>
     static string Example(AdditionForm form)

@@ -15,7 +15,7 @@ namespace Unroll.Tests.Experiments;
 public sealed class AdditionExperimentTests(AdditionExperimentTests.FirstRun first) : IClassFixture<AdditionExperimentTests.FirstRun>
 {
     static readonly string[] s_files =
-        ["attention-mean.png", "attention.png", "carries.png", "loss.png", "metrics.json", "model-looking.safetensors", "model.safetensors", "report.html"];
+        ["attention-mean.png", "attention.png", "carries.png", "loss.png", "metrics.json", "microscope-gradients.png", "microscope-influence.png", "model-looking.safetensors", "model.safetensors", "report.html"];
 
     [Fact]
     public void Run_WritesEveryFile()
