@@ -8,7 +8,7 @@ namespace Unroll.Theory;
 public static class GradientDescent
 {
     /// <summary>Updates every element of every tensor of a group.</summary>
-    /// <remarks><code>θ ← θ − η dθ</code></remarks>
+    /// <remarks><code>θ ← θ − η dθ</code> <see cref="UpdateRules.Sgd"/> without momentum.</remarks>
     /// <param name="parameters">The parameters θ, which are overwritten.</param>
     /// <param name="gradients">Their gradients dθ, in the same shape.</param>
     /// <param name="learningRate">The learning rate η.</param>
@@ -23,8 +23,7 @@ public static class GradientDescent
         {
             var (theta, dTheta) = (tensors[n].Values, slopes[n].Values);
             Shape.Equal(theta.Length, dTheta.Length, $"length of {tensors[n].Name}", nameof(gradients));
-            for (var k = 0; k < theta.Length; k++)
-                theta[k] -= learningRate * dTheta[k];
+            UpdateRules.Sgd(theta, dTheta, velocity: new double[theta.Length], learningRate);
         }
     }
 }

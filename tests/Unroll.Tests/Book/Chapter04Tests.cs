@@ -166,31 +166,32 @@ public class Chapter04Tests
     }
 
     [Fact]
-    [Equation("4.7", "GlobalNorm.Of")]
-    [Equation("4.8", "GlobalNorm.Clip")]
+    [Equation("4.7", "UpdateRules.ClipByGlobalNorm")]
+    [Equation("4.8", "UpdateRules.ClipByGlobalNorm")]
     public void Clipping_EqualsBook()
     {
         var random = new Random(10);
-        var (cell, linear) = (new RnnCell(I, H).CreateGradients(), new Linear(H, O).CreateGradients());
-        cell.Fill(() => Draw.Uniform(random, 1));
-        linear.Fill(() => Draw.Uniform(random, 1));
-        double[] All() => [.. cell.Tensors.Concat(linear.Tensors).SelectMany(tensor => tensor.Values)];
-        var before = All();
-        var sum = 0.0;
-        foreach (var g in before)
-            sum += g * g;
-        var norm = Math.Sqrt(sum);
-        Assert.Equal(norm, GlobalNorm.Of(cell, linear), Tolerance);
+        double[][] Tensors() => [Draw.Vector(random, 6), Draw.Vector(random, 9), Draw.Vector(random, 3)];
+        foreach (var (share, clips) in new[] { (1.01, false), (0.3, true) })
+        {
+            var g = Tensors();
+            var sum = 0.0;
+            foreach (var tensor in g)
+            {
+                foreach (var element in tensor)
+                    sum += element * element;
+            }
 
-        Assert.Equal(norm, GlobalNorm.Clip(norm * 1.01, cell, linear), Tolerance);
-        Assert.Equal(before, All());
-
-        var c = 0.3 * norm;
-        Assert.Equal(norm, GlobalNorm.Clip(c, cell, linear), Tolerance);
-        foreach (var (g, clipped) in before.Zip(All()))
-            Assert.Equal(Math.Min(1, c / norm) * g, clipped, Tolerance);
-        Assert.Equal(c, GlobalNorm.Of(cell, linear), Tolerance);
-        Assert.Throws<ArgumentOutOfRangeException>(() => GlobalNorm.Clip(0, cell));
+            var norm = Math.Sqrt(sum);
+            var c = share * norm;
+            double[][] clipped = [.. g.Select(tensor => tensor.ToArray())];
+            Assert.Equal(norm, UpdateRules.ClipByGlobalNorm(clipped, c), Tolerance);
+            for (var n = 0; n < g.Length; n++)
+            {
+                for (var k = 0; k < g[n].Length; k++)
+                    Assert.Equal(clips ? c / (norm + 1e-6) * g[n][k] : g[n][k], clipped[n][k], Tolerance);
+            }
+        }
     }
 
     [Fact]
