@@ -82,7 +82,7 @@ public abstract class Cell
 
     /// <summary>Adds a vector to another.</summary>
     /// <remarks><code>y += x</code></remarks>
-    private protected static void Add(ReadOnlySpan<double> x, Span<double> y)
+    internal static void Add(ReadOnlySpan<double> x, Span<double> y)
     {
         for (var k = 0; k < x.Length; k++)
             y[k] += x[k];

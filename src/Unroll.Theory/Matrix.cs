@@ -79,4 +79,51 @@ public sealed class Matrix
                 this[r, c] += dY[r] * x[c];
         }
     }
+
+    /// <summary>The matrix with 1 on its diagonal and 0 elsewhere, [size, size].</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The size is less than 1.</exception>
+    public static Matrix Identity(int size)
+    {
+        var identity = new Matrix(size, size);
+        for (var k = 0; k < size; k++)
+            identity[k, k] = 1;
+        return identity;
+    }
+
+    /// <summary>The product with another matrix.</summary>
+    /// <remarks><code>C = A B</code> This matrix is A, [rows, cols]; B is [cols, N]; C is [rows, N].</remarks>
+    /// <exception cref="ArgumentException">B has another number of rows than this matrix has columns.</exception>
+    public Matrix Times(Matrix other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        Shape.Equal(Cols, other.Rows, "rows", nameof(other));
+        var product = new Matrix(Rows, other.Cols);
+        for (var r = 0; r < Rows; r++)
+            other.TransposeMultiplyAdd(Row(r), product.Row(r));
+        return product;
+    }
+
+    /// <summary>The transposed matrix, [cols, rows].</summary>
+    /// <remarks><code>Aᵀ[c, r] = A[r, c]</code></remarks>
+    public Matrix Transposed()
+    {
+        var transposed = new Matrix(Cols, Rows);
+        for (var r = 0; r < Rows; r++)
+        {
+            for (var c = 0; c < Cols; c++)
+                transposed[c, r] = this[r, c];
+        }
+
+        return transposed;
+    }
+
+    /// <summary>A copy with every element multiplied by a number.</summary>
+    /// <remarks><code>s A</code></remarks>
+    public Matrix Scaled(double factor)
+    {
+        var scaled = new Matrix(Rows, Cols);
+        for (var k = 0; k < Values.Length; k++)
+            scaled.Values[k] = factor * Values[k];
+        return scaled;
+    }
 }

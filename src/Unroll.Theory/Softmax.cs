@@ -27,6 +27,20 @@ public static class Softmax
             probabilities[k] /= sum;
     }
 
+    /// <summary>The logarithm of one probability, without forming a probability that could round to 0.</summary>
+    /// <remarks><code>log p_k = (a_k − m) − log Σ_l e^(a_l − m),   m = max_l a_l</code></remarks>
+    /// <exception cref="ArgumentException">There is no logit <paramref name="k"/>.</exception>
+    public static double LogProbability(ReadOnlySpan<double> logits, int k)
+    {
+        Shape.Positive(logits.Length, nameof(logits));
+        Shape.Token(logits.Length, k, nameof(k));
+        var max = Max(logits);
+        var sum = 0.0;
+        foreach (var logit in logits)
+            sum += Math.Exp(logit - max);
+        return logits[k] - max - Math.Log(sum);
+    }
+
     /// <summary>Takes the gradient on the probabilities back to the logits.</summary>
     /// <remarks><code>dA_k = p_k (dP_k − Σ_l p_l dP_l)</code> All are [K]; <paramref name="dLogits"/> is overwritten.</remarks>
     /// <exception cref="ArgumentException">The lengths differ.</exception>
@@ -57,7 +71,7 @@ public static class Softmax
         return best;
     }
 
-    internal static double Max(ReadOnlySpan<double> values)
+    static double Max(ReadOnlySpan<double> values)
     {
         var max = values[0];
         foreach (var value in values)

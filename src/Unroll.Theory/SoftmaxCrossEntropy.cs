@@ -11,7 +11,7 @@ namespace Unroll.Theory;
 public static class SoftmaxCrossEntropy
 {
     /// <summary>Computes the loss, without forming a probability that could round to 0.</summary>
-    /// <remarks><code>−log p_k = log Σ_l e^(a_l − m) − (a_k − m),   m = max_l a_l</code></remarks>
+    /// <remarks><code>L = −1/W Σ_t Σ_b w_{t,b} log p_{t,b,k(t,b)}</code></remarks>
     /// <exception cref="ArgumentException">A shape does not fit, a target is not in 0 … K − 1, a weight is negative, or all weights are 0.</exception>
     public static double Forward(Sequence logits, int[,] targets, double[,]? weights = null)
     {
@@ -22,14 +22,8 @@ public static class SoftmaxCrossEntropy
             for (var b = 0; b < logits.B; b++)
             {
                 var w = LossWeights.At(weights, t, b);
-                if (w == 0)
-                    continue;
-                var a = logits[t, b];
-                var max = Softmax.Max(a);
-                var sum = 0.0;
-                foreach (var logit in a)
-                    sum += Math.Exp(logit - max);
-                loss += w * (Math.Log(sum) - (a[targets[t, b]] - max));
+                if (w != 0)
+                    loss -= w * Softmax.LogProbability(logits[t, b], targets[t, b]);
             }
         }
 

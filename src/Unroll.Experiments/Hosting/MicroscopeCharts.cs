@@ -30,13 +30,16 @@ public static class MicroscopeCharts
         "The norms are those of the whole gradient on a state, from the output of its step and from all later steps together. Below 1e-30 the engine treats a gradient as vanished; what is below 1e-20 is not drawn.";
 
     /// <summary>‖∂loss/∂h‖ of each recurrent layer through time, and ‖∂loss/∂c‖ where there is a c; dashed before the training.</summary>
-    public static LineChart GradientNorms(string title, MicroscopeSlides slides)
+    /// <param name="title">The title.</param>
+    /// <param name="slides">The model.</param>
+    /// <param name="firstStep">Where the first step of a layer is drawn, if not at 0: a decoder's behind those of the encoder.</param>
+    public static LineChart GradientNorms(string title, MicroscopeSlides slides, Func<MicroscopeLayer, int>? firstStep = null)
     {
         // Curves of one state have one colour, before and after.
         var colors = slides.After.Layers.SelectMany(layer => States(layer).Select(state => NameOf(slides.After, layer, state.Name))).ToList();
         return GradientNorms(title, [
-            .. Curves(slides.Before, SeriesStyle.Dashed, "{0} before", name => colors.IndexOf(name)),
-            .. Curves(slides.After, SeriesStyle.Line, "{0}", name => colors.IndexOf(name)),
+            .. Curves(slides.Before, SeriesStyle.Dashed, "{0} before", name => colors.IndexOf(name), firstStep),
+            .. Curves(slides.After, SeriesStyle.Line, "{0}", name => colors.IndexOf(name), firstStep),
         ]);
     }
 
@@ -96,10 +99,11 @@ public static class MicroscopeCharts
         return new LineChart { Title = title, XLabel = "step t", YLabel = "norm of the gradient", LogY = true, Series = curves, YRange = (lowest / 3, highest * 3) };
     }
 
-    static IEnumerable<Series> Curves(MicroscopeView view, SeriesStyle style, string label, Func<string, int> color)
+    static IEnumerable<Series> Curves(MicroscopeView view, SeriesStyle style, string label, Func<string, int> color, Func<MicroscopeLayer, int>? firstStep = null)
     {
         foreach (var layer in view.Layers)
         {
+            var first = firstStep?.Invoke(layer) ?? 0;
             foreach (var (state, norms) in States(layer))
             {
                 // Where everything has vanished one point stands for it.
@@ -107,7 +111,7 @@ public static class MicroscopeCharts
                 var name = NameOf(view, layer, state);
                 yield return new Series(
                     label.Replace("{0}", name, StringComparison.Ordinal),
-                    [.. shown.Select(t => (double)t)], [.. shown.Select(t => Math.Max(norms[t], SmallestDrawn))]) { Style = style, Color = color(name) };
+                    [.. shown.Select(t => (double)first + t)], [.. shown.Select(t => Math.Max(norms[t], SmallestDrawn))]) { Style = style, Color = color(name) };
             }
         }
     }

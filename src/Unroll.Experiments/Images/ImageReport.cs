@@ -142,8 +142,9 @@ sealed class ImageReport
         var rows = slides.Influence.GetLength(1);
         double[] influence = [.. Enumerable.Range(0, rows).Select(s => slides.Influence[0, s])];
         yield return $"The first {slides.After.Layers[0].Gates.Values.FirstOrDefault()?.BatchSize ?? ImageExperiment.MicroscopeImages} {_task.Judges} images, sent through the median seed's model and back. {MicroscopeCharts.Reading}";
-        yield return $"The forward direction reads down, so its gradient runs up, from the last row (t = {rows - 1}) to the first; that of the backward direction runs down. Each direction gets its largest share where it has read everything, because the readout takes that output by itself; the mean over all rows adds a little at every step, so that no row depends on the long way alone. After the training the gradient is shorter at every step, because most answers are right.";
-        yield return $"The answer depends most on row {Array.IndexOf(influence, influence.Max())} and least on row {Array.IndexOf(influence, influence.Min())}. Read by one direction alone, the rows at its far end would fade; read by both, every row is near one of the ends.";
+        var (before, after) = (slides.Before.Layers[0].HiddenGradientNorms, slides.After.Layers[0].HiddenGradientNorms);
+        yield return $"The forward direction reads down, so its gradient runs up, from the last row (t = {rows - 1}) to the first; that of the backward direction runs down. The readout takes the outputs of the first and the last row by themselves and the mean of all rows, so a little is added at every step and no row depends on the long way alone. From the last row to the first the norm on the forward direction's h goes from {Scientific(after[^1])} to {Scientific(after[0])}; before the training from {Scientific(before[^1])} to {Scientific(before[0])}. An image whose class is sure and right has next to no gradient: what is left after the training comes from the others.";
+        yield return $"The answer depends most on row {Array.IndexOf(influence, influence.Max())} and least on row {Array.IndexOf(influence, influence.Min())}. Every row is near the end of one of the two ways.";
     }
 
     IEnumerable<(string File, Chart Chart, string Caption)> MicroscopeFigures()
@@ -151,7 +152,7 @@ sealed class ImageReport
         var slides = _typical.Slides;
         var layer = slides.After.Layers[0];
         yield return (
-            "microscope-gradients.png", MicroscopeCharts.GradientNorms($"{_task.Cell.Name}: gradients through the rows", slides),
+            "microscope-gradients.png", MicroscopeCharts.GradientNorms($"{_task.Cell.Name}: gradients through the rows", slides) with { XLabel = "row t" },
             $"The norm of ∂loss/∂h of both directions after each row{(layer.CellGradientNorms.Count > 0 ? ", and of ∂loss/∂c" : "")}. Dashed: before the training.");
         if (MicroscopeCharts.KeepingGate(layer) is { } gate)
         {
@@ -161,7 +162,7 @@ sealed class ImageReport
         }
 
         yield return (
-            "microscope-influence.png", MicroscopeCharts.Influence($"{_task.Cell.Name}: which rows the answer depends on", slides.Influence),
+            "microscope-influence.png", MicroscopeCharts.Influence($"{_task.Cell.Name}: which rows the answer depends on", slides.Influence) with { XLabel = "row" },
             "The norm of ∂y/∂x of the logits for each row of the image, root mean square over these images, after the training.");
     }
 

@@ -6,7 +6,7 @@ namespace Unroll.Tests.Experiments;
 public class AdditionDataTests
 {
     static AdditionData Data(int digits, uint seed = 1, int count = AdditionData.DefaultCount, bool reverse = false) =>
-        new(digits, new MersenneTwister(seed), count, reverse);
+        new(new AdditionForm(digits, reverse), new MersenneTwister(seed), count);
 
     static List<AdditionQuestion> All(AdditionData data) => [.. data.Training, .. data.Test];
 
@@ -20,12 +20,12 @@ public class AdditionDataTests
     {
         var data = Data(digits, count: count);
         Assert.Equal((expected / 10, expected - (expected / 10)), (data.Test.Count, data.Training.Count));
-        Assert.Equal((digits, (2 * digits) + 1, digits + 1), (data.Digits, data.QuestionLength, data.AnswerLength));
+        Assert.Equal((digits, (2 * digits) + 1, digits + 1), (data.Form.Digits, data.Form.QuestionLength, data.Form.AnswerLength));
         foreach (var question in All(data))
         {
             Assert.InRange(Math.Max(question.A, question.B), 0, (int)Math.Pow(10, digits) - 1);
-            Assert.Equal(data.QuestionLength, question.Question.Length);
-            Assert.Equal(data.AnswerLength, question.Answer.Length);
+            Assert.Equal(data.Form.QuestionLength, question.Question.Length);
+            Assert.Equal(data.Form.AnswerLength, question.Answer.Length);
             var parts = question.Question.TrimEnd(' ').Split('+');
             Assert.Equal([question.A, question.B], parts.Select(int.Parse));
             Assert.Equal(question.A + question.B, int.Parse(question.Answer.TrimEnd(' ')));
@@ -64,11 +64,11 @@ public class AdditionDataTests
     public void Padding_IsOnTheRight_AndReversalPutsItInFront()
     {
         var (plain, reversed) = (Data(3), Data(3, reverse: true));
-        Assert.Equal(("12+345 ", "357 "), (plain.Ask(12, 345).Question, plain.Ask(12, 345).Answer));
-        Assert.Equal(("0+0    ", "0   "), (plain.Ask(0, 0).Question, plain.Ask(0, 0).Answer));
-        Assert.Equal(("999+999", "1998"), (plain.Ask(999, 999).Question, plain.Ask(999, 999).Answer));
-        Assert.Equal((" 543+21", "357 "), (reversed.Ask(12, 345).Question, reversed.Ask(12, 345).Answer));
-        Assert.True(reversed.Reverse);
+        Assert.Equal(("12+345 ", "357 "), (plain.Form.Ask(12, 345).Question, plain.Form.Ask(12, 345).Answer));
+        Assert.Equal(("0+0    ", "0   "), (plain.Form.Ask(0, 0).Question, plain.Form.Ask(0, 0).Answer));
+        Assert.Equal(("999+999", "1998"), (plain.Form.Ask(999, 999).Question, plain.Form.Ask(999, 999).Answer));
+        Assert.Equal((" 543+21", "357 "), (reversed.Form.Ask(12, 345).Question, reversed.Form.Ask(12, 345).Answer));
+        Assert.True(reversed.Form.Reverse);
 
         // The same pairs in the same order.
         Assert.Equal(All(plain).Select(question => (question.A, question.B)), All(reversed).Select(question => (question.A, question.B)));
@@ -83,7 +83,7 @@ public class AdditionDataTests
         foreach (var question in All(Data(3)))
             Assert.Equal((S(question.A) + S(question.B) - S(question.A + question.B)) / 9.0, question.Carries);
         var data = Data(3);
-        Assert.Equal((0, 1, 3, 3), (data.Ask(123, 456).Carries, data.Ask(5, 5).Carries, data.Ask(999, 1).Carries, data.Ask(999, 999).Carries));
+        Assert.Equal((0, 1, 3, 3), (data.Form.Ask(123, 456).Carries, data.Form.Ask(5, 5).Carries, data.Form.Ask(999, 1).Carries, data.Form.Ask(999, 999).Carries));
     }
 
     [Fact]
@@ -109,6 +109,17 @@ public class AdditionDataTests
         Assert.Equal(Short(data.Training), Short(data.Test), 4 * Math.Sqrt(0.25 / data.Test.Count));
     }
 
+    [Theory]
+    [InlineData(1, 45, 5)]
+    [InlineData(3, 16_200, 1_800)]
+    public void Validation_IsTheLastTenthOfTheTrainingQuestions(int digits, int kept, int held)
+    {
+        var data = Data(digits);
+        var (training, validation) = data.CutValidation();
+        Assert.Equal((kept, held), (training.Count, validation.Count));
+        Assert.Equal(data.Training, [.. training, .. validation]);
+    }
+
     [Fact]
     public void OneSeed_GivesOneSetOfQuestions()
     {
@@ -121,7 +132,7 @@ public class AdditionDataTests
     public void Alphabet_IsInItsOrder()
     {
         Assert.Equal("0123456789+ ", string.Concat(AdditionData.Characters.Tokens));
-        Assert.Equal([1, 2, 10, 3, 11, 11, 11], AdditionData.Characters.EncodeText(Data(3).Ask(12, 3).Question));
+        Assert.Equal([1, 2, 10, 3, 11, 11, 11], AdditionData.Characters.EncodeText(Data(3).Form.Ask(12, 3).Question));
     }
 
     [Fact]
@@ -132,8 +143,9 @@ public class AdditionDataTests
         foreach (var count in new[] { 9, 0, -1, 1_000_001 })
             Assert.Contains("10 to 1000000 pairs", Assert.Throws<ArgumentOutOfRangeException>(() => Data(3, count: count)).Message, StringComparison.Ordinal);
         var data = Data(2);
+        Assert.Equal(data.Form.Ask(5, 67), data.Form.Swapped(data.Form.Ask(67, 5)));
         foreach (var (a, b) in new[] { (100, 1), (1, 100), (-1, 1), (1, int.MinValue) })
-            Assert.Contains("at most 2 digits", Assert.Throws<ArgumentOutOfRangeException>(() => data.Ask(a, b)).Message, StringComparison.Ordinal);
+            Assert.Contains("at most 2 digits", Assert.Throws<ArgumentOutOfRangeException>(() => data.Form.Ask(a, b)).Message, StringComparison.Ordinal);
     }
 
     static (int, int) Unordered(AdditionQuestion question) => (Math.Min(question.A, question.B), Math.Max(question.A, question.B));

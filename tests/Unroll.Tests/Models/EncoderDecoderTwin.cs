@@ -54,6 +54,9 @@ sealed class EncoderDecoderTwin
         }
     }
 
+    /// <summary>The twin itself.</summary>
+    public TheoryModel Model => _model;
+
     /// <summary>The loss is Σ dLogits⊙logits.</summary>
     public (double[] Logits, double[] Weights, Dictionary<string, double[]> Gradients) Run(UnrolledEncoderDecoder unrolled, bool[,] feedback)
     {

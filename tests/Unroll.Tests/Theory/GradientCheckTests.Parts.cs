@@ -21,6 +21,28 @@ public partial class GradientCheckTests
         foreach (var kind in Enum.GetValues<PoolingKind>())
             options[$"Pooling, {kind}, lengths"] = () => CheckPooling(kind);
         options["LSTM + Linear + softmax cross-entropy"] = CheckClassifier;
+        options["Output recurrence, own outputs"] = () => CheckOutputRecurrence(teacherForcing: false);
+        options["Output recurrence, teacher forcing"] = () => CheckOutputRecurrence(teacherForcing: true);
+    }
+
+    static IReadOnlyList<GradientError> CheckOutputRecurrence(bool teacherForcing)
+    {
+        var random = new Random(1);
+        var model = new OutputRecurrence(I, H, outputSize: 3);
+        model.Parameters.Fill(() => Draw.Uniform(random, 0.8));
+        var x = Draw.Sequence(random, T, B, I);
+        var target = Draw.Sequence(random, T, B, 3);
+        var y0 = Draw.Matrix(random, B, 3);
+        var teacher = teacherForcing ? target : null;
+        var cache = model.Forward(x, teacher, y0);
+        var gradients = model.Backward(cache, Minus(cache.Y, target));
+        return GradientCheck.Run(
+            () => HalfSquare(model.Forward(x, teacher, y0).Y, target),
+            [
+                new("x", x.Values, gradients.DX.Values),
+                new("y0", y0.Values, gradients.DInitialOutputs.Values),
+                .. Pair("", model.Parameters.Tensors, gradients.DParameters.Tensors),
+            ]);
     }
 
     static IReadOnlyList<GradientError> CheckLinear()

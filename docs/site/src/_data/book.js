@@ -1,0 +1,3 @@
+import { readBook } from "../../lib/book.js";
+
+export default () => readBook();
