@@ -127,7 +127,8 @@ public partial class ParityTests
     static IEnumerable<(int Line, string Text)> Summaries(BookPage page) =>
         page.Prose.SelectMany(line => Summary().Matches(line.Original).Select(match => (line.Line, match.Groups[1].Value.Trim())));
 
-    static string Squeezed(string formula) => Whitespace().Replace(formula, " ").Trim();
+    /// <summary>A formula without what only the sentence around it decides: blanks and the mark at its end.</summary>
+    static string Squeezed(string formula) => Whitespace().Replace(ClosingMark().Replace(formula, ""), " ").Trim();
 
     static BookPage? Other(BookPage page) => BookPage.All.FirstOrDefault(other => other.Name == page.Name && other.Language != page.Language);
 
@@ -139,9 +140,12 @@ public partial class ParityTests
     [GeneratedRegex("<summary>(.*?)</summary>")]
     private static partial Regex Summary();
 
+    [GeneratedRegex(@"[,.;]\s*(?=\\tag\b|\\end\{aligned\}\s*(?:\\tag\{[^}]*\})?\s*$|$)")]
+    private static partial Regex ClosingMark();
+
     [GeneratedRegex(@"\s+")]
     private static partial Regex Whitespace();
 
-    [GeneratedRegex(@"\b(?:TODO|TBD|FIXME|XXX|WIP)\b|\bTo do\b|(?:^|[(\[:])\s*to do\b|to be (?:written|added|done)|coming soon|lorem ipsum|未定|執筆中|準備中|後で書く|\bOUT\d")]
+    [GeneratedRegex(@"\b(?:TODO|TBD|FIXME|XXX|WIP)\b|\bTo do\b|(?:^|[(\[:])\s*to do\b|coming soon|lorem ipsum|未定|執筆中|準備中|後で書く|\bOUT\d")]
     private static partial Regex Unfinished();
 }
