@@ -111,7 +111,8 @@ public static class MicroscopeCharts
                 var name = NameOf(view, layer, state);
                 yield return new Series(
                     label.Replace("{0}", name, StringComparison.Ordinal),
-                    [.. shown.Select(t => (double)first + t)], [.. shown.Select(t => Math.Max(norms[t], SmallestDrawn))]) { Style = style, Color = color(name) };
+                    [.. shown.Select(t => (double)first + t)], [.. shown.Select(t => Math.Max(norms[t], SmallestDrawn))])
+                { Style = style, Color = color(name) };
             }
         }
     }

@@ -10,9 +10,9 @@ using EncoderDecoder = Unroll.Models.EncoderDecoder;
 using Linear = Unroll.Theory.Linear;
 using LstmOptions = Unroll.Layers.LstmOptions;
 using MeanSquaredError = Unroll.Training.MeanSquaredError;
+using Merge = Unroll.Layers.BidirectionalMerge;
 using PoolingKind = Unroll.Layers.PoolingKind;
 using SoftmaxCrossEntropy = Unroll.Training.SoftmaxCrossEntropy;
-using Merge = Unroll.Layers.BidirectionalMerge;
 
 namespace Unroll.Tests.Training;
 
