@@ -36,7 +36,7 @@ return new AdditionExperiment
 {
     Name = "6-addition-seq2seq",
     Title = "An encoder–decoder learns to add",
-    Full = new AdditionScale(Digits: 3, Pairs: 20_000, HiddenSize: 128, BatchSize: 128, Epochs: 50),
+    Full = new AdditionScale(Digits: 3, Pairs: 20_000, HiddenSize: 128, BatchSize: 128, Epochs: 60),
     Quick = new AdditionScale(Digits: 2, Pairs: 5_050, HiddenSize: 64, BatchSize: 32, Epochs: 30),
     Recipes =
     [
