@@ -70,14 +70,14 @@ sealed class AdditionReport
         report.Settings(_results.Select(result => (result.Way.Name, result.Way.Title)));
         if (_task.Validate)
             report.Note("The questions judged by are the last tenth of the **training** questions, held out to choose settings by. The test questions were not looked at.");
-        else
+        else if (!_context.Quick)
             report.Note("The settings were chosen on a part of the training questions (`--validate`), not on these test questions, which each model was asked once, after its training.");
         Add("loss.png");
 
         report.Section("Carries");
-        report.Paragraph("A column whose digits sum to ten or more carries a one into the next. With many carries a digit of the answer depends on columns far away: 999+1 has three.");
+        report.Paragraph("A column whose digits sum to ten or more carries a one into the next. With many carries a digit of the answer depends on columns far away: 999+1 has three. The table gives the right answers in per cent.");
         Add("carries.png");
-        report.Table(["carries", "questions", .. _results.Select(result => $"{result.Way.Name}, % right")], CarryRows());
+        report.Table(["carries", "questions", .. _results.Select(result => result.Way.Name)], CarryRows());
 
         report.Section("Right and wrong");
         report.Table(["way", "question", "answer given", "right would be", "how sure, %"], ExampleRows());
