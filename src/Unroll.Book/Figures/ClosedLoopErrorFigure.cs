@@ -39,9 +39,7 @@ public sealed class ClosedLoopErrorFigure : Figure
             data.Values[$"{key}.last-50"] = Statistics.Median([.. errors.Select(error => error[^1])]);
             data.Values[$"{key}.all-500"] = Statistics.Median(overall);
             data.Values[$"{key}.all-500.max"] = overall.Max();
-            data.Series[key] = Each(errors, error => Statistics.Median(error));
-            data.Series[$"{key}.min"] = Each(errors, error => error.Min());
-            data.Series[$"{key}.max"] = Each(errors, error => error.Max());
+            Curves.Add(data, key, errors);
         }
 
         data.Values["noise"] = 0.05 / Math.Sqrt(3);
@@ -73,7 +71,4 @@ public sealed class ClosedLoopErrorFigure : Figure
             HorizontalMarkers = [new Marker(data.Values["noise"], japanese ? "データの雑音" : "noise of the data")],
         };
     }
-
-    static double[] Each(double[][] errors, Func<double[], double> summary) =>
-        [.. Enumerable.Range(0, errors[0].Length).Select(k => summary([.. errors.Select(error => error[k])]))];
 }

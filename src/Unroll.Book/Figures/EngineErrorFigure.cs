@@ -21,11 +21,11 @@ public sealed class EngineErrorFigure : Figure
 
     static readonly int[] s_steps = [1, 2, 5, 10, 20, 50, 100, 200, 400];
 
-    static readonly (string Key, RecurrentOptions Options, Func<Cell> Create, string Name)[] s_cells =
+    static readonly (string Key, RecurrentOptions Options, string Name)[] s_cells =
     [
-        ("rnn", new RnnOptions(H), () => new Theory.RnnCell(I, H), "RNN"),
-        ("lstm", new LstmOptions(H), () => new Theory.LstmCell(I, H), "LSTM"),
-        ("gru", new GruOptions(H), () => new Theory.GruCell(I, H), "GRU"),
+        ("rnn", new RnnOptions(H), "RNN"),
+        ("lstm", new LstmOptions(H), "LSTM"),
+        ("gru", new GruOptions(H), "GRU"),
     ];
 
     /// <inheritdoc/>
@@ -35,9 +35,9 @@ public sealed class EngineErrorFigure : Figure
     public override FigureData Measure()
     {
         var data = new FigureData();
-        foreach (var (key, options, create, _) in s_cells)
+        foreach (var (key, options, _) in s_cells)
         {
-            var errors = s_steps.Select(T => Errors(options, create(), T)).ToArray();
+            var errors = s_steps.Select(T => Errors(options, T)).ToArray();
             data.Values[$"{key}.output.10"] = errors[Array.IndexOf(s_steps, 10)].Output;
             data.Values[$"{key}.output.400"] = errors[^1].Output;
             data.Values[$"{key}.gradient.10"] = errors[Array.IndexOf(s_steps, 10)].Gradient;
@@ -74,16 +74,12 @@ public sealed class EngineErrorFigure : Figure
         };
     }
 
-    static (double Output, double Gradient) Errors(RecurrentOptions options, Cell cell, int T)
+    static (double Output, double Gradient) Errors(RecurrentOptions options, int T)
     {
         using var engine = new Engine(threads: 1);
         var model = new SequenceModel(new SequenceModelOptions(I, [options]), engine);
         var random = new MersenneTwister(1);
         Initialization.PyTorch.Apply(model, random);
-        cell.Parameters.Tensors[0].CopyFrom(Values(ParameterRole.WeightIh));
-        cell.Parameters.Tensors[1].CopyFrom(Values(ParameterRole.WeightHh));
-        cell.Parameters.Tensors[2].CopyFrom(Values(ParameterRole.BiasIh));
-        cell.Parameters.Tensors[3].CopyFrom(Values(ParameterRole.BiasHh));
 
         var unrolled = model.Unroll(T, B);
         foreach (ref var value in unrolled.Input)
@@ -96,14 +92,12 @@ public sealed class EngineErrorFigure : Figure
         model.Parameters.ZeroGradients();
         unrolled.Backward();
 
-        var layer = new Recurrent(cell);
+        var layer = new Recurrent(SmallTraining.FirstCell(model));
         var forward = layer.Forward(new Sequence(T, B, I, unrolled.Input));
         var backward = layer.Backward(forward, dY);
         double[] exact = [.. backward.DParameters[0].Tensors.SelectMany(tensor => tensor.Values)];
         return (
             Enumerable.Range(0, output.Length).Max(k => Math.Abs(forward.Y.Values[k] - output[k])),
             Enumerable.Range(0, exact.Length).Max(k => Math.Abs(exact[k] - model.Parameters.Gradients[k])) / exact.Max(Math.Abs));
-
-        ReadOnlySpan<float> Values(ParameterRole role) => model.Parameters.ValuesOf(model.Parameters.Find(0, role));
     }
 }

@@ -52,8 +52,8 @@ public sealed class ForgetGateFigure : Figure
             data.Values[$"{key}.early"] = Statistics.Median([.. misses.Select(m => m[0])]);
             data.Values[$"{key}.late"] = Statistics.Median([.. misses.Select(m => m[^1])]);
             data.Values[$"{key}.cell"] = Statistics.Median([.. sizes.Select(s => s[^1])]);
-            data.Series[$"{key}.misses"] = Medians(misses);
-            data.Series[$"{key}.cell"] = Medians(sizes);
+            data.Series[$"{key}.misses"] = Curves.Median(misses);
+            data.Series[$"{key}.cell"] = Curves.Median(sizes);
         }
 
         return data;
@@ -131,7 +131,4 @@ public sealed class ForgetGateFigure : Figure
 
         return (double)missed / asked;
     }
-
-    static double[] Medians(double[][] runs) =>
-        [.. Enumerable.Range(0, TestWindows).Select(window => Statistics.Median([.. runs.Select(run => run[window])]))];
 }

@@ -55,9 +55,7 @@ public sealed class GruLstmFigure : Figure
             data.Values[$"{key}.worst"] = last.Max();
 
             data.Values[$"{key}.updates"] = Statistics.Median([.. curves.Select(curve => (double)UpdatesUntilLearned(curve))]);
-            data.Series[key] = [.. Enumerable.Range(0, Looks).Select(look => Statistics.Median([.. curves.Select(curve => curve[look])]))];
-            data.Series[$"{key}.min"] = [.. Enumerable.Range(0, Looks).Select(look => curves.Min(curve => curve[look]))];
-            data.Series[$"{key}.max"] = [.. Enumerable.Range(0, Looks).Select(look => curves.Max(curve => curve[look]))];
+            Curves.Add(data, key, curves);
         }
 
         return data;

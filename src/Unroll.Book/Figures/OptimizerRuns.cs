@@ -1,5 +1,4 @@
 using Unroll.Data;
-using Unroll.Experiments.Hosting;
 using Unroll.Layers;
 using Unroll.Models;
 using Unroll.Numerics;
@@ -37,11 +36,8 @@ static class OptimizerRuns
     /// <summary>Of each optimizer and rate the median training loss of every epoch of 10 updates.</summary>
     public static IReadOnlyList<(string Key, double[] Rates, double[][] Losses)> All => s_all.Value;
 
-    static double[] MedianLoss(Func<SequenceModel, Optimizer> make, double rate)
-    {
-        double[][] losses = [.. Enumerable.Range(1, Seeds).Select(seed => Loss(make, rate, (uint)seed))];
-        return [.. Enumerable.Range(0, Epochs).Select(epoch => Statistics.Median([.. losses.Select(loss => loss[epoch])]))];
-    }
+    static double[] MedianLoss(Func<SequenceModel, Optimizer> make, double rate) =>
+        Curves.Median([.. Enumerable.Range(1, Seeds).Select(seed => Loss(make, rate, (uint)seed))]);
 
     static double[] Loss(Func<SequenceModel, Optimizer> make, double rate, uint seed)
     {

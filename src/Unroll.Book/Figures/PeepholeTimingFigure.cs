@@ -31,7 +31,7 @@ public sealed class PeepholeTimingFigure : Figure
     {
         var data = new FigureData();
         (data.Values["delay"], data.Values["seeds"]) = (Delay, Seeds);
-        var test = ScoredSequences.Test(random => new Task(random), seed: 1000, TestRows);
+        var test = Task(seed: 1000).Next(TestRows);
         foreach (var (key, peepholes) in new[] { ("without", false), ("with", true) })
         {
             var errors = new double[Seeds];
@@ -39,7 +39,7 @@ public sealed class PeepholeTimingFigure : Figure
             {
                 var model = SmallTraining.Run(
                     new SequenceModelOptions(1, [new LstmOptions(H) { Peepholes = peepholes }, new LinearOptions(1)]),
-                    new Task(new MersenneTwister((uint)(100 + seed))), (uint)seed, Updates, batchSize: 16, rate: 0.02,
+                    Task((uint)(100 + seed)), (uint)seed, Updates, batchSize: 16, rate: 0.02,
                     start: new Initialization { ForgetGateBias = 3 });
                 errors[seed] = Error(model, test);
             }
@@ -89,21 +89,13 @@ public sealed class PeepholeTimingFigure : Figure
         return error / due;
     }
 
-    sealed class Task(MersenneTwister random) : ScoredSequences(random)
+    static DrawnSequences Task(uint seed) => new(T, 1, 1, new MersenneTwister(seed), static (random, inputs, targets, _) =>
     {
-        public override int MaxSteps => T;
-
-        public override int InputSize => 1;
-
-        protected override void FillRow(SequenceBatch batch, int b, MersenneTwister random)
+        for (var t = random.NextInterval(Delay / 2); t < T; t += Delay + 1 + random.NextInterval(Delay / 2))
         {
-            var rows = batch.BatchSize;
-            for (var t = random.NextInterval(Delay / 2); t < T; t += Delay + 1 + random.NextInterval(Delay / 2))
-            {
-                batch.Inputs[(t * rows) + b] = 1;
-                if (t + Delay < T)
-                    batch.Targets[((t + Delay) * rows) + b] = 1;
-            }
+            inputs[t] = 1;
+            if (t + Delay < T)
+                targets[t + Delay] = 1;
         }
-    }
+    });
 }

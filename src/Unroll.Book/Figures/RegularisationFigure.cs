@@ -42,7 +42,7 @@ public sealed class RegularisationFigure : Figure
         {
             EpochRecord[][] runs = [.. Enumerable.Range(1, Seeds).Select(seed => Train(layers, weightDecay, (uint)seed))];
             double[][] errors = [.. runs.Select(run => run.Select(epoch => Math.Sqrt(epoch.ValidationLoss)).ToArray())];
-            double[] median = [.. Enumerable.Range(0, Epochs).Select(epoch => Statistics.Median([.. errors.Select(error => error[epoch])]))];
+            var median = Curves.Median(errors);
             data.Values[$"{key}.training"] = Statistics.Median([.. runs.Select(run => Math.Sqrt(run[^1].TrainingLoss))]);
             data.Values[$"{key}.last"] = median[^1];
             data.Values[$"{key}.best"] = Statistics.Median([.. errors.Select(error => error.Min())]);

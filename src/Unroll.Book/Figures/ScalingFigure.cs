@@ -1,5 +1,4 @@
 using Unroll.Data;
-using Unroll.Experiments.Hosting;
 using Unroll.Experiments.Sine;
 using Unroll.Layers;
 using Unroll.Models;
@@ -71,7 +70,7 @@ public sealed class ScalingFigure : Figure
         float[] values = [.. series.Select(x => (float)(standardise ? scaling.Apply(x) : x))];
         var unit = standardise ? 1 : scaling.Deviation;
         double[][] errors = [.. Enumerable.Range(1, Seeds).Select(seed => Train(values, (uint)seed).Select(loss => Math.Sqrt(loss) / unit).ToArray())];
-        double[] median = [.. Enumerable.Range(0, Epochs).Select(epoch => Statistics.Median([.. errors.Select(error => error[epoch])]))];
+        var median = Curves.Median(errors);
         data.Values[$"{key}.100"] = median[9];
         data.Values[$"{key}.1000"] = median[^1];
         data.Series[key] = median;

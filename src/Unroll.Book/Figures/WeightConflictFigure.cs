@@ -21,6 +21,9 @@ public sealed class WeightConflictFigure : Figure
     const int Updates = 3000;
     const int Looks = 30;
     const int TestRows = 500;
+    const int Features = 3;
+    const int LastStore = 3;
+    const float ReleaseWeight = 5;
 
     static readonly (string Key, bool InputGate, bool OutputGate)[] s_cells =
         [("bare", false, false), ("input", true, false), ("output", false, true), ("both", true, true)];
@@ -33,7 +36,7 @@ public sealed class WeightConflictFigure : Figure
     {
         var data = new FigureData();
         (data.Values["steps"], data.Values["seeds"]) = (T, Seeds);
-        var test = ScoredSequences.Test(random => new Task(random), seed: 1000, TestRows);
+        var test = Task(seed: 1000).Next(TestRows);
         foreach (var (key, inputGate, outputGate) in s_cells)
         {
             var cell = new LstmOptions(H) { InputGate = inputGate, ForgetGate = false, OutputGate = outputGate };
@@ -43,7 +46,7 @@ public sealed class WeightConflictFigure : Figure
             {
                 var curve = curves[seed] = [];
                 SmallTraining.Run(
-                    new SequenceModelOptions(Task.Features, [cell, new LinearOptions(1)]), new Task(new MersenneTwister((uint)(100 + seed))),
+                    new SequenceModelOptions(Features, [cell, new LinearOptions(1)]), Task((uint)(100 + seed)),
                     (uint)seed, Updates, batchSize: 32, rate: 0.01, looks: Looks, look: model =>
                     {
                         (var release, silent[seed]) = Errors(model, test);
@@ -57,9 +60,7 @@ public sealed class WeightConflictFigure : Figure
             data.Values[$"{key}.worst"] = last.Max();
             data.Values[$"{key}.silent"] = Statistics.Median(silent);
             data.Values[$"{key}.solved"] = last.Count(error => error < 0.01);
-            data.Series[key] = [.. Enumerable.Range(0, Looks).Select(look => Statistics.Median([.. curves.Select(curve => curve[look])]))];
-            data.Series[$"{key}.min"] = [.. Enumerable.Range(0, Looks).Select(look => curves.Min(curve => curve[look]))];
-            data.Series[$"{key}.max"] = [.. Enumerable.Range(0, Looks).Select(look => curves.Max(curve => curve[look]))];
+            Curves.Add(data, key, curves);
         }
 
         return data;
@@ -97,7 +98,7 @@ public sealed class WeightConflictFigure : Figure
         for (var at = 0; at < y.Length; at++)
         {
             var error = Math.Pow(y[at] - test.Targets[at], 2);
-            if (test.Weights[at] == Task.ReleaseWeight)
+            if (test.Weights[at] == ReleaseWeight)
                 release += error;
             else
                 silent += error;
@@ -106,27 +107,15 @@ public sealed class WeightConflictFigure : Figure
         return (release / TestRows, silent / (y.Length - TestRows));
     }
 
-    sealed class Task(MersenneTwister random) : ScoredSequences(random)
+    static DrawnSequences Task(uint seed) => new(T, Features, 1, new MersenneTwister(seed), static (random, inputs, targets, weights) =>
     {
-        public const int Features = 3;
-        public const float ReleaseWeight = 5;
-        const int LastStore = 3;
-
-        public override int MaxSteps => T;
-
-        public override int InputSize => Features;
-
-        protected override void FillRow(SequenceBatch batch, int b, MersenneTwister random)
-        {
-            var rows = batch.BatchSize;
-            var store = random.NextInterval(LastStore);
-            var release = (T / 2) + random.NextInterval((T / 2) - 1);
-            for (var t = 0; t < T; t++)
-                batch.Inputs[Features * ((t * rows) + b)] = (float)random.Uniform(-1, 1);
-            batch.Inputs[(Features * ((store * rows) + b)) + 1] = 1;
-            batch.Inputs[(Features * ((release * rows) + b)) + 2] = 1;
-            batch.Targets[(release * rows) + b] = batch.Inputs[Features * ((store * rows) + b)];
-            batch.Weights[(release * rows) + b] = ReleaseWeight;
-        }
-    }
+        var store = random.NextInterval(LastStore);
+        var release = (T / 2) + random.NextInterval((T / 2) - 1);
+        for (var t = 0; t < T; t++)
+            inputs[Features * t] = (float)random.Uniform(-1, 1);
+        inputs[(Features * store) + 1] = 1;
+        inputs[(Features * release) + 2] = 1;
+        targets[release] = inputs[Features * store];
+        weights[release] = ReleaseWeight;
+    });
 }

@@ -51,7 +51,7 @@ sealed unsafe class UnrolledAdditiveAttention : UnrolledAttention
         CRow = A,
     });
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     protected override void Scores<S, V>(int t0, int t1, int row)
     {
         var packed = PackOf(SourceOf(row));
@@ -73,7 +73,7 @@ sealed unsafe class UnrolledAdditiveAttention : UnrolledAttention
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     protected override void ScoreBackward<S, V>(int t0, int t1, int row)
     {
         var length = SourceLength(row);

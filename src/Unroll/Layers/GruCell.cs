@@ -74,7 +74,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     }
 
     /// <summary>The whole step when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     static void ForwardAfterProduct<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
@@ -108,7 +108,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     }
 
     /// <summary>r, z and q = r⊙hₜ₋₁ when the reset comes before the product.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     static void ForwardGates<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
@@ -131,7 +131,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     }
 
     /// <summary>n and h when the reset comes before the product.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     static void ForwardCandidate<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
@@ -155,7 +155,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     }
 
     /// <summary>dn, dz, dh⊙z and, when the reset comes after, dr and dm.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     void BackwardCandidate<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
@@ -191,7 +191,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     }
 
     /// <summary>dr and the part of dhₜ₋₁ through q, when the reset comes first.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     static void BackwardReset<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct

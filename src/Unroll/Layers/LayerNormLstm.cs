@@ -220,7 +220,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
             Start = start,
         });
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     void ForwardRow<S, V>(int t, int b)
         where S : struct, ISimd<V>
         where V : struct
@@ -294,7 +294,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
     }
 
     /// <summary>dnc, the gates' gradients and dcₜ₋₁ of a row; <paramref name="scratch"/> holds H floats.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     void BackwardRow<S, V>(int t, int b, float* scratch)
         where S : struct, ISimd<V>
         where V : struct
@@ -349,7 +349,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
     }
 
     /// <summary>dα_c += dnc⊙N(c), db_c += dnc of one of the T·B rows.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     void AccumulateCell<S, V>(int row, int start, int end)
         where S : struct, ISimd<V>
         where V : struct
@@ -366,7 +366,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
     }
 
     /// <summary>The gains and biases of both products by one of the T·B rows, in which dpx and dph replace N(W·x) and N(W·h).</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     void AccumulateGates<S, V>(int row, int start, int end)
         where S : struct, ISimd<V>
         where V : struct

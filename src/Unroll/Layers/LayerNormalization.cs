@@ -33,7 +33,7 @@ static unsafe class LayerNormalization
     const float Epsilon = 1e-5f;
 
     /// <summary>n of <paramref name="a"/> [count] into <paramref name="n"/> [count], which may be the same.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     public static void Forward<S, V>(float* a, float* n, int count, RowNorm* norm)
         where S : struct, ISimd<V>
         where V : struct
@@ -55,7 +55,7 @@ static unsafe class LayerNormalization
     /// <param name="dA">[count], overwritten.</param>
     /// <param name="count">The elements.</param>
     /// <param name="norm">From the forward pass; takes the means of this one.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     public static void Backward<S, V>(float* dY, float* gain, float* n, float* dA, int count, RowNorm* norm)
         where S : struct, ISimd<V>
         where V : struct

@@ -61,7 +61,7 @@ readonly unsafe struct LstmCell : ICell
     public (int Gate, bool Current) Peephole(int block) =>
         block == _pi ? (_i, false) : block == _pf ? (_f, false) : (_o, true);
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     public void Forward<S, V>(in CellStep step, int phase)
         where S : struct, ISimd<V>
         where V : struct
@@ -121,7 +121,7 @@ readonly unsafe struct LstmCell : ICell
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     public void Backward<S, V>(in CellStep step, int product)
         where S : struct, ISimd<V>
         where V : struct

@@ -35,7 +35,7 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
 
     public (int Gate, bool Current) Peephole(int block) => throw new ArgumentOutOfRangeException(nameof(block));
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     public void Forward<S, V>(in CellStep step, int phase)
         where S : struct, ISimd<V>
         where V : struct
@@ -55,7 +55,7 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     public void Backward<S, V>(in CellStep step, int product)
         where S : struct, ISimd<V>
         where V : struct

@@ -15,7 +15,7 @@ static unsafe class WeightedSum
     /// <param name="xRow">Floats from row to row.</param>
     /// <param name="count">Rows.</param>
     /// <param name="accumulate">Whether y counts as well.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     public static void Of<S, V>(float* y, int width, float* w, nint wStep, float* x, nint xRow, int count, bool accumulate)
         where S : struct, ISimd<V>
         where V : struct

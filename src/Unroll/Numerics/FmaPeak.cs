@@ -45,7 +45,7 @@ public static class FmaPeak
         return rates[Repeats / 2];
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     static unsafe void Loop<S, V>(int n, float* destination)
         where S : struct, ISimd<V>
         where V : struct

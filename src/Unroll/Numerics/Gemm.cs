@@ -157,7 +157,7 @@ static unsafe class Gemm
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     static void Rows<S, V, C>(
         int m, TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>

@@ -85,7 +85,7 @@ static unsafe class GemmTile
     /// <param name="start">What the chains start from.</param>
     /// <param name="bias">The tile's columns of the bias; read only with <see cref="TileStart.Bias"/>.</param>
     /// <param name="last">Lanes of the last vector that belong to the destination, 1 to Count.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     public static void Multiply<S, V, R, C>(
         in TileLeft left, float* b, float* destination, nint destinationRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>

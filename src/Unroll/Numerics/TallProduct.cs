@@ -163,7 +163,7 @@ static unsafe class TallProduct
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     static void CopyRows<S, V>(float* source, nint sourceRow, float* destination, nint destinationRow, int rows, int width)
         where S : struct, ISimd<V>
         where V : struct
@@ -178,7 +178,7 @@ static unsafe class TallProduct
     }
 
     /// <summary>Copies [rows, m] into tiles [m / TileRows][rows, TileRows].</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     static void PackTiles<S, V>(float* source, nint sourceRow, int rows, int m, float* tiles)
         where S : struct, ISimd<V>
         where V : struct

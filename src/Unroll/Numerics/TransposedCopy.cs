@@ -10,7 +10,7 @@ static unsafe class TransposedCopy
     const int Line = 16;
 
     /// <summary>destination[k·destinationRow + j] = source[j·sourceRow + k] for j &lt; rows, k &lt; columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    [MethodImpl(Kernel.Compilation)]
     public static void Copy(float* source, nint sourceRow, int rows, int columns, float* destination, nint destinationRow)
     {
         for (var k0 = 0; k0 < columns; k0 += Line)

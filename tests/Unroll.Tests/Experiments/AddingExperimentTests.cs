@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Text.Json;
 using Unroll.Experiments.Adding;
 using Unroll.Formats;
 using Unroll.Layers;
@@ -16,23 +14,8 @@ public sealed class AddingExperimentTests(AddingExperimentTests.FirstRun first) 
         ["answers.png", "data.png", "gradient.png", "loss.png", "metrics.json", "microscope-gates.png", "microscope-gradients.png", "microscope-influence.png", "model.safetensors", "report.html"];
 
     [Fact]
-    public void Run_WritesEveryFile()
-    {
-        Assert.Equal((0, ""), (first.ExitCode, first.Error));
-        Assert.Equal(s_files, Directory.GetFileSystemEntries(first.Folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        foreach (var picture in s_files.Where(file => file.EndsWith(".png", StringComparison.Ordinal)))
-        {
-            var bytes = File.ReadAllBytes(Path.Combine(first.Folder, picture));
-            Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], bytes[..4]);
-            Assert.InRange(BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(16)), 300, 10_000); // width
-        }
-
-        var report = File.ReadAllText(Path.Combine(first.Folder, "report.html"));
-        Assert.StartsWith("<!doctype html>", report, StringComparison.OrdinalIgnoreCase);
-        foreach (var text in new[] { "The adding problem", "1/6", "The plain RNN forgets exponentially", "GRU", "<strong>RNN</strong>" })
-            Assert.Contains(text, report, StringComparison.Ordinal);
-        Assert.Contains(Path.Combine(first.Folder, "report.html"), first.Output, StringComparison.Ordinal);
-    }
+    public void Run_WritesEveryFile() =>
+        first.AssertComplete(s_files, ["The adding problem", "1/6", "The plain RNN forgets exponentially", "GRU", "<strong>RNN</strong>"]);
 
     [Fact]
     public void Metrics_SayWhatWasRun()
@@ -134,47 +117,24 @@ public sealed class AddingExperimentTests(AddingExperimentTests.FirstRun first) 
     }
 
     /// <summary>One run and what it left.</summary>
-    public class Session : IDisposable
+    public class Session(params string[] args) : ExperimentSession(Experiment().Run, args)
     {
-        public Session(params string[] args)
+        public double TestError(int run) => Metric(run, "testMse");
+
+        static AddingExperiment Experiment() => new()
         {
-            Folder = Directory.CreateTempSubdirectory("unroll-adding-").FullName;
-            var experiment = new AddingExperiment
-            {
-                Name = "3-adding-problem",
-                Title = "The adding problem",
-                Full = new AddingScale(Steps: 20, HiddenSize: 30, BatchSize: 50, MostUpdates: 200),
-                Quick = new AddingScale(Steps: 10, HiddenSize: 20, BatchSize: 20, MostUpdates: 100),
-                ClipNorm = 0.1,
-                StopBelow = 0.005,
-                Cells =
-                [
-                    Cell("GRU", hidden => new GruOptions(hidden), Initialization.Chrono),
-                    Cell("RNN", hidden => new RnnOptions(hidden), _ => Initialization.PyTorch),
-                ],
-            };
-            using StringWriter output = new(), error = new();
-            ExitCode = experiment.Run([.. args, "--out", Folder], output, error);
-            (Output, Error) = (output.ToString(), error.ToString());
-        }
-
-        public string Folder { get; }
-
-        public int ExitCode { get; }
-
-        public string Output { get; }
-
-        public string Error { get; }
-
-        public JsonElement Metrics => JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Folder, "metrics.json"))).RootElement;
-
-        public double TestError(int run) => Metrics.GetProperty("runs")[run].GetProperty("testMse").GetDouble();
-
-        public void Dispose()
-        {
-            Directory.Delete(Folder, recursive: true);
-            GC.SuppressFinalize(this);
-        }
+            Name = "3-adding-problem",
+            Title = "The adding problem",
+            Full = new AddingScale(Steps: 20, HiddenSize: 30, BatchSize: 50, MostUpdates: 200),
+            Quick = new AddingScale(Steps: 10, HiddenSize: 20, BatchSize: 20, MostUpdates: 100),
+            ClipNorm = 0.1,
+            StopBelow = 0.005,
+            Cells =
+            [
+                Cell("GRU", hidden => new GruOptions(hidden), Initialization.Chrono),
+                Cell("RNN", hidden => new RnnOptions(hidden), _ => Initialization.PyTorch),
+            ],
+        };
 
         static AddingCell Cell(string name, Func<int, RecurrentOptions> layer, Func<int, Initialization> start) => new()
         {

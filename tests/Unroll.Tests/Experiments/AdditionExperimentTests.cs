@@ -1,6 +1,4 @@
-using System.Buffers.Binary;
 using System.Globalization;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Unroll.Experiments.Addition;
 using Unroll.Formats;
@@ -20,20 +18,7 @@ public sealed class AdditionExperimentTests(AdditionExperimentTests.FirstRun fir
     [Fact]
     public void Run_WritesEveryFile()
     {
-        Assert.Equal((0, ""), (first.ExitCode, first.Error));
-        Assert.Equal(s_files, Directory.GetFileSystemEntries(first.Folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        foreach (var picture in s_files.Where(file => file.EndsWith(".png", StringComparison.Ordinal)))
-        {
-            var bytes = File.ReadAllBytes(Path.Combine(first.Folder, picture));
-            Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], bytes[..4]);
-            Assert.InRange(BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(16)), 300, 10_000); // width
-        }
-
-        var report = File.ReadAllText(Path.Combine(first.Folder, "report.html"));
-        Assert.StartsWith("<!doctype html>", report, StringComparison.OrdinalIgnoreCase);
-        foreach (var part in new[] { "1+2", "Carries", "Right and wrong", "Where the decoder looks", "nearest training question", "--ask" })
-            Assert.Contains(part, report, StringComparison.Ordinal);
-        Assert.Contains(Path.Combine(first.Folder, "report.html"), first.Output, StringComparison.Ordinal);
+        first.AssertComplete(s_files, ["1+2", "Carries", "Right and wrong", "Where the decoder looks", "nearest training question", "--ask"]);
         Assert.Contains("--ask", first.Output, StringComparison.Ordinal);
     }
 
@@ -243,26 +228,9 @@ public sealed class AdditionExperimentTests(AdditionExperimentTests.FirstRun fir
     }
 
     /// <summary>A folder, and a run of the program in it if there are arguments.</summary>
-    public class Session : IDisposable
+    public class Session(params string[] args) : ExperimentSession(Experiment().Run, args)
     {
-        public Session(params string[] args)
-        {
-            Folder = Directory.CreateTempSubdirectory("unroll-addition-").FullName;
-            (ExitCode, Output, Error) = args.Length > 0 ? Again(args) : (0, "", "");
-        }
-
-        public string Folder { get; }
-
-        public int ExitCode { get; }
-
-        public string Output { get; }
-
-        public string Error { get; }
-
-        public JsonElement Metrics => JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Folder, "metrics.json"))).RootElement;
-
-        /// <summary>Runs the program in the same folder.</summary>
-        public (int ExitCode, string Output, string Error) Again(params string[] args)
+        static AdditionExperiment Experiment()
         {
             var blind = new AdditionRecipe
             {
@@ -276,7 +244,7 @@ public sealed class AdditionExperimentTests(AdditionExperimentTests.FirstRun fir
                 LearningRate = 0.01,
                 WeightDecay = 0.1,
             };
-            var experiment = new AdditionExperiment
+            return new AdditionExperiment
             {
                 Name = "6-addition-seq2seq",
                 Title = "An encoder–decoder learns to add",
@@ -288,15 +256,6 @@ public sealed class AdditionExperimentTests(AdditionExperimentTests.FirstRun fir
                     blind with { Name = "looking", Title = "with attention", Reverse = false, Model = hidden => blind.Model(hidden) with { Attention = new AdditiveAttentionOptions(hidden) } },
                 ],
             };
-            using StringWriter output = new(), error = new();
-            var exitCode = experiment.Run([.. args, "--out", Folder], output, error);
-            return (exitCode, output.ToString(), error.ToString());
-        }
-
-        public void Dispose()
-        {
-            Directory.Delete(Folder, recursive: true);
-            GC.SuppressFinalize(this);
         }
     }
 

@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Text.Json;
 using Unroll.Experiments.Digits;
 using Unroll.Experiments.Images;
 using Unroll.Formats;
@@ -17,23 +15,8 @@ public sealed class ImageExperimentTests(ImageExperimentTests.FirstRun first) : 
     static readonly string[] s_tiny = ["--hidden", "4", "--epochs", "1"];
 
     [Fact]
-    public void Run_WritesEveryFile()
-    {
-        Assert.Equal((0, ""), (first.ExitCode, first.Error));
-        Assert.Equal(s_files, Directory.GetFileSystemEntries(first.Folder).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-        foreach (var picture in s_files.Where(file => file.EndsWith(".png", StringComparison.Ordinal)))
-        {
-            var bytes = File.ReadAllBytes(Path.Combine(first.Folder, picture));
-            Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], bytes[..4]);
-            Assert.InRange(BinaryPrimitives.ReadInt32BigEndian(bytes.AsSpan(16)), 300, 10_000); // width
-        }
-
-        var report = File.ReadAllText(Path.Combine(first.Folder, "report.html"));
-        Assert.StartsWith("<!doctype html>", report, StringComparison.OrdinalIgnoreCase);
-        foreach (var part in new[] { "Confusion matrix", "The surest mistakes", "What one direction alone reaches", "recall", "CC BY 4.0" })
-            Assert.Contains(part, report, StringComparison.Ordinal);
-        Assert.Contains(Path.Combine(first.Folder, "report.html"), first.Output, StringComparison.Ordinal);
-    }
+    public void Run_WritesEveryFile() =>
+        first.AssertComplete(s_files, ["Confusion matrix", "The surest mistakes", "What one direction alone reaches", "recall", "CC BY 4.0"]);
 
     [Fact]
     public void Metrics_SayWhatWasRun()
@@ -172,50 +155,27 @@ public sealed class ImageExperimentTests(ImageExperimentTests.FirstRun first) : 
     }
 
     /// <summary>One run of the program and what it left.</summary>
-    public class Session : IDisposable
+    public class Session(params string[] args) : ExperimentSession(Experiment().Run, args)
     {
-        public Session(params string[] args)
+        public double Accuracy(int run) => Metric(run, "testAccuracy");
+
+        public double Loss(int run) => Metric(run, "trainingLoss");
+
+        static ImageExperiment Experiment() => new()
         {
-            Folder = Directory.CreateTempSubdirectory("unroll-images-").FullName;
-            var experiment = new ImageExperiment
-            {
-                Name = "5-mnist-birnn",
-                Title = "A bidirectional network reads images",
-                Cells =
-                [
-                    new ImageCell("lstm", "LSTM", hidden => new LstmOptions(hidden)),
-                    new ImageCell("gru", "GRU", hidden => new GruOptions(hidden)),
-                    new ImageCell("rnn", "RNN", hidden => new RnnOptions(hidden)),
-                ],
-                Layers = (reader, recipe, classes) =>
-                    [reader, new PoolingOptions(PoolingKind.Mean, PoolingKind.Last, PoolingKind.First), new DropoutOptions(recipe.Dropout), new LinearOptions(classes)],
-                Small = new ImageRecipe { HiddenSize = 32, Epochs = 40, BatchSize = 32, PeakRate = 0.01, MaxShift = 1, Dropout = 0.1 },
-                Large = new ImageRecipe { HiddenSize = 32, Epochs = 2, BatchSize = 8, PeakRate = 0.01, MaxShift = 2, Dropout = 0.1 },
-            };
-            using StringWriter output = new(), error = new();
-            ExitCode = experiment.Run([.. args, "--out", Folder], output, error);
-            (Output, Error) = (output.ToString(), error.ToString());
-        }
-
-        public string Folder { get; }
-
-        public int ExitCode { get; }
-
-        public string Output { get; }
-
-        public string Error { get; }
-
-        public JsonElement Metrics => JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Folder, "metrics.json"))).RootElement;
-
-        public double Accuracy(int run) => Metrics.GetProperty("runs")[run].GetProperty("testAccuracy").GetDouble();
-
-        public double Loss(int run) => Metrics.GetProperty("runs")[run].GetProperty("trainingLoss").GetDouble();
-
-        public void Dispose()
-        {
-            Directory.Delete(Folder, recursive: true);
-            GC.SuppressFinalize(this);
-        }
+            Name = "5-mnist-birnn",
+            Title = "A bidirectional network reads images",
+            Cells =
+            [
+                new ImageCell("lstm", "LSTM", hidden => new LstmOptions(hidden)),
+                new ImageCell("gru", "GRU", hidden => new GruOptions(hidden)),
+                new ImageCell("rnn", "RNN", hidden => new RnnOptions(hidden)),
+            ],
+            Layers = (reader, recipe, classes) =>
+                [reader, new PoolingOptions(PoolingKind.Mean, PoolingKind.Last, PoolingKind.First), new DropoutOptions(recipe.Dropout), new LinearOptions(classes)],
+            Small = new ImageRecipe { HiddenSize = 32, Epochs = 40, BatchSize = 32, PeakRate = 0.01, MaxShift = 1, Dropout = 0.1 },
+            Large = new ImageRecipe { HiddenSize = 32, Epochs = 2, BatchSize = 8, PeakRate = 0.01, MaxShift = 2, Dropout = 0.1 },
+        };
     }
 
     /// <summary>The run that most tests look at.</summary>
