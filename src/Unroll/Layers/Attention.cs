@@ -97,7 +97,8 @@ abstract unsafe class UnrolledAttention : UnrolledLayer
         _dScores = arena.Reserve(maxSteps * rows * maxSourceSteps);
         _dProjected = arena.Reserve((long)maxSourceSteps * maxSources * A);
         WeightKeyBack = new PackedMatrix(A, K);
-        context.ReserveTallScratch(Math.Max(K + 1, Q));
+        context.ReserveTallScratch(A, K, 1);
+        context.ReserveTallScratch(A, Q);
     }
 
     protected Attention Attention { get; }

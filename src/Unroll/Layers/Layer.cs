@@ -82,9 +82,9 @@ sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters)
     /// <summary>The number 1: the input whose weight is a bias.</summary>
     public float* One => _one.Pointer;
 
-    /// <summary>Reserves what a thread needs for the weight gradients of a layer with so many inputs in all.</summary>
-    public void ReserveTallScratch(int columns) =>
-        _tallScratchLength = Math.Max(_tallScratchLength, TallProduct.ScratchLength(columns));
+    /// <summary>Reserves what a thread needs for gradients of <paramref name="rows"/> rows of weights, so many of each matrix.</summary>
+    public void ReserveTallScratch(int rows, params ReadOnlySpan<int> widths) =>
+        _tallScratchLength = Math.Max(_tallScratchLength, TallProduct.ScratchLength(rows, widths));
 
     /// <summary>Allocates everything that was reserved.</summary>
     public void Commit()

@@ -133,7 +133,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
 
         _dProduct = context.Arena.Reserve((long)maxBatch * _width);
         _weightHhBack = new PackedMatrix(_width, _h);
-        context.ReserveTallScratch(Math.Max(layer.InputSize, _h));
+        context.ReserveTallScratch(_width, Math.Max(layer.InputSize, _h));
 
         StepBuffer Buffer(int width) => ForBackward
             ? StepBuffer.ForSteps(context.Arena, maxSteps, maxBatch, width)

@@ -45,7 +45,7 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
             return;
         _dY = context.Arena.Reserve(length);
         _weightBack = new PackedMatrix(layer.OutputSize, layer.InputSize);
-        context.ReserveTallScratch(layer.InputSize + 1);
+        context.ReserveTallScratch(layer.OutputSize, layer.InputSize, 1);
     }
 
     public override float* Output => _context.Arena.Pointer(_y);

@@ -105,7 +105,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         _gates = StepBuffer.ForSteps(arena, maxSteps, maxBatch, _width);
         _saved = _cell.HasSaved ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h) : null;
         _dSaved = arena.Reserve((long)maxBatch * _h);
-        context.ReserveTallScratch(layer.InputSize + _h + 2);
+        context.ReserveTallScratch(_width, _h, 1, layer.InputSize, 1);
+        context.ReserveTallScratch(_width, 1, layer.InputSize, 1);
 
         var products = _cell.Products;
         _weightHhBack = new PackedMatrix[products.Length];

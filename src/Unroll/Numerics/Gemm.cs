@@ -54,10 +54,12 @@ unsafe ref struct GemmProblem
 /// <summary>The matrix product with packed weights: both directions of every layer.</summary>
 static unsafe class Gemm
 {
-    // A panel block of K × 4 vectors stays in the first-level cache (32 KiB) while the rows pass over it.
-    const int PanelBytes = 32 * 1024;
+    // A block of a panel stays in the second-level cache while the rows pass over it: a tile takes a line of it in six
+    // vector operations, fewer than the cache can bring. With 32, 64, 128 and 256 KiB, LSTM 64,50,256,1024 trained at 91, 93,
+    // 95 and 94 % of the peak of a Zen 4 core, 64,50,128,512 at 92, 94, 94 and 94 %.
+    const int PanelBytes = 128 * 1024;
 
-    /// <summary>Steps of k that a full panel may have to stay in the first-level cache.</summary>
+    /// <summary>Steps of k in a block of a full panel.</summary>
     public static int PanelDepth(int count) => PanelBytes / (PackedMatrix.PanelWidth(count) * sizeof(float));
 
     /// <summary>Computes <paramref name="problem"/> with the vectors of <typeparamref name="S"/>.</summary>
@@ -104,8 +106,10 @@ static unsafe class Gemm
         where V : struct
     {
         var panelWidth = PackedMatrix.PanelWidth(S.Count);
-        var kBlock = PanelDepth(S.Count);
         var depth = p.K + p.K2;
+
+        // One tile of rows reads a panel once: there is nothing to keep.
+        var kBlock = p.Blocks * p.M <= S.TileRows ? Math.Max(depth, 1) : PanelDepth(S.Count);
         var panel = p.B;
         for (var n = 0; n < p.N; n += panelWidth)
         {

@@ -102,16 +102,16 @@ static unsafe class GemmTile
 
         if (start == TileStart.Destination)
         {
-            LoadRow<S, V, C>(destination, last, out c00, out c01, out c02, out c03);
-            if (R.Value > 1) LoadRow<S, V, C>(destination + (1 * destinationRow), last, out c10, out c11, out c12, out c13);
-            if (R.Value > 2) LoadRow<S, V, C>(destination + (2 * destinationRow), last, out c20, out c21, out c22, out c23);
-            if (R.Value > 3) LoadRow<S, V, C>(destination + (3 * destinationRow), last, out c30, out c31, out c32, out c33);
-            if (R.Value > 4) LoadRow<S, V, C>(destination + (4 * destinationRow), last, out c40, out c41, out c42, out c43);
-            if (R.Value > 5) LoadRow<S, V, C>(destination + (5 * destinationRow), last, out c50, out c51, out c52, out c53);
+            LoadRow<S, V, C>(destination, last, ref c00, ref c01, ref c02, ref c03);
+            if (R.Value > 1) LoadRow<S, V, C>(destination + (1 * destinationRow), last, ref c10, ref c11, ref c12, ref c13);
+            if (R.Value > 2) LoadRow<S, V, C>(destination + (2 * destinationRow), last, ref c20, ref c21, ref c22, ref c23);
+            if (R.Value > 3) LoadRow<S, V, C>(destination + (3 * destinationRow), last, ref c30, ref c31, ref c32, ref c33);
+            if (R.Value > 4) LoadRow<S, V, C>(destination + (4 * destinationRow), last, ref c40, ref c41, ref c42, ref c43);
+            if (R.Value > 5) LoadRow<S, V, C>(destination + (5 * destinationRow), last, ref c50, ref c51, ref c52, ref c53);
         }
         else if (start == TileStart.Bias)
         {
-            LoadRow<S, V, C>(bias, last, out c00, out c01, out c02, out c03);
+            LoadRow<S, V, C>(bias, last, ref c00, ref c01, ref c02, ref c03);
             (c10, c11, c12, c13) = (c00, c01, c02, c03);
             (c20, c21, c22, c23) = (c00, c01, c02, c03);
             (c30, c31, c32, c33) = (c00, c01, c02, c03);
@@ -195,15 +195,16 @@ static unsafe class GemmTile
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void LoadRow<S, V, C>(float* source, int last, out V v0, out V v1, out V v2, out V v3)
+    static void LoadRow<S, V, C>(float* source, int last, ref V v0, ref V v1, ref V v2, ref V v3)
         where S : struct, ISimd<V>
         where V : struct
         where C : struct, IConstant
     {
-        v0 = C.Value > 1 ? S.Load(source) : LoadLast<S, V>(source, last);
-        v1 = C.Value > 2 ? S.Load(source + S.Count) : C.Value == 2 ? LoadLast<S, V>(source + S.Count, last) : default;
-        v2 = C.Value > 3 ? S.Load(source + (2 * S.Count)) : C.Value == 3 ? LoadLast<S, V>(source + (2 * S.Count), last) : default;
-        v3 = C.Value == 4 ? LoadLast<S, V>(source + (3 * S.Count), last) : default;
+        // What a tile does not have stays untouched: otherwise the compiler keeps registers for it.
+        v0 = C.Value == 1 ? LoadLast<S, V>(source, last) : S.Load(source);
+        if (C.Value > 1) v1 = C.Value == 2 ? LoadLast<S, V>(source + S.Count, last) : S.Load(source + S.Count);
+        if (C.Value > 2) v2 = C.Value == 3 ? LoadLast<S, V>(source + (2 * S.Count), last) : S.Load(source + (2 * S.Count));
+        if (C.Value > 3) v3 = LoadLast<S, V>(source + (3 * S.Count), last);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -42,8 +42,38 @@ static unsafe class TallProduct
     static int Depth(int lanes) => lanes == 16 ? 192 : DeepestBlock;
 
     /// <summary>Floats that <see cref="Accumulate"/> needs for its copies, for every kernel.</summary>
-    public static long ScratchLength(int columns) =>
-        ((long)(columns + 15) / 16 * 16 * DeepestBlock) + ((long)DeepestBlock * RowBlock) + (RowBlock * TilePadding);
+    /// <param name="m">M, the rows of C.</param>
+    /// <param name="widths">The widths of the matrices side by side.</param>
+    public static long ScratchLength(int m, params ReadOnlySpan<int> widths)
+    {
+        var (n, mixed) = (0, 0);
+        foreach (var width in widths)
+            n += width;
+        foreach (var lanes in (ReadOnlySpan<int>)[4, 8, 16])
+            mixed = Math.Max(mixed, MixedWidth(widths, n, lanes));
+        return PanelsLength(n, DeepestBlock) + ((long)mixed * m) + (DeepestBlock * RowBlock) + (RowBlock * TilePadding);
+    }
+
+    static nint PanelsLength(int n, int depth) => (nint)Padded(n, 16) * depth;
+
+    /// <summary>The padded widths of all panels that hold columns of more than one matrix.</summary>
+    static int MixedWidth(ReadOnlySpan<int> widths, int n, int lanes)
+    {
+        var panelWidth = PackedMatrix.PanelWidth(lanes);
+        var (sum, boundary, counted) = (0, 0, -1);
+        foreach (var width in widths)
+        {
+            boundary += width;
+            var panel = boundary / panelWidth;
+            if (boundary < n && boundary % panelWidth != 0 && panel != counted)
+            {
+                sum += Padded(Math.Min(panelWidth, n - (panel * panelWidth)), lanes);
+                counted = panel;
+            }
+        }
+
+        return sum;
+    }
 
     /// <summary>The rows of C that one of several workers computes.</summary>
     public static (int Start, int End) Share(int m, int worker, int workers)
@@ -59,7 +89,7 @@ static unsafe class TallProduct
     /// <param name="m0">First row of C.</param>
     /// <param name="m1">Behind the last row of C.</param>
     /// <param name="columns">B and C.</param>
-    /// <param name="scratch">64-byte aligned, <see cref="ScratchLength"/> floats for the widths' sum.</param>
+    /// <param name="scratch">64-byte aligned, <see cref="ScratchLength"/> floats.</param>
     public static void Accumulate<S, V>(
         int k, float* a, nint aRow, int m0, int m1, ReadOnlySpan<TallColumns> columns, float* scratch)
         where S : struct, ISimd<V>
@@ -77,8 +107,8 @@ static unsafe class TallProduct
         foreach (var group in columns)
             n += group.Width;
         var depth = Depth(S.Count);
-        var panelWidth = PackedMatrix.PanelWidth(S.Count);
-        var tiles = scratch + ((nint)((n + 15) / 16 * 16) * depth);
+        var mixed = scratch + PanelsLength(n, depth);
+        var tiles = Exchange<S, V>(columns, n, m0, m1, mixed, gather: true);
         for (var k0 = 0; k0 < k; k0 += depth)
         {
             var rows = Math.Min(depth, k - k0);
@@ -88,7 +118,7 @@ static unsafe class TallProduct
                 var block = Math.Min(RowBlock, m1 - m);
                 var left = new TileLeft { A = a + (k0 * aRow) + m, Row = 1, Step = aRow, K = rows };
                 nint tileStride = S.TileRows;
-                if (n > panelWidth)
+                if (n > PackedMatrix.PanelWidth(S.Count))
                 {
                     PackTiles<S, V>(left.A, aRow, rows, block, tiles);
                     left.A = tiles;
@@ -96,15 +126,11 @@ static unsafe class TallProduct
                     tileStride = TileStride(rows, S.TileRows);
                 }
 
-                var panel = scratch;
-                for (var n0 = 0; n0 < n; n0 += panelWidth)
-                {
-                    var width = Math.Min(panelWidth, n - n0);
-                    Panel<S, V>(columns, n0, width, m, block, left, tileStride, panel);
-                    panel += (nint)rows * Padded(width, S.Count);
-                }
+                Panels<S, V>(columns, n, m, block, m0, m1, left, tileStride, scratch, mixed);
             }
         }
+
+        Exchange<S, V>(columns, n, m0, m1, mixed, gather: false);
     }
 
     /// <summary>The specification.</summary>
@@ -201,66 +227,93 @@ static unsafe class TallProduct
         }
     }
 
-    static void Panel<S, V>(
-        ReadOnlySpan<TallColumns> columns, int n0, int width, int m, int rows, TileLeft left, nint tileStride, float* panel)
+    /// <summary>Rows [m, m + rows) of C against all panels.</summary>
+    static void Panels<S, V>(
+        ReadOnlySpan<TallColumns> columns, int n, int m, int rows, int m0, int m1, TileLeft left, nint tileStride, float* panel, float* mixed)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var vectors = Padded(width, S.Count) / S.Count;
-        var last = width - ((vectors - 1) * S.Count);
-        var start = 0;
-        foreach (var group in columns)
+        var panelWidth = PackedMatrix.PanelWidth(S.Count);
+        for (var n0 = 0; n0 < n; n0 += panelWidth)
         {
-            if (start <= n0 && n0 + width <= start + group.Width)
+            var width = Math.Min(panelWidth, n - n0);
+            var padded = Padded(width, S.Count);
+            if (Single(columns, n0, width) is (>= 0 and var index, var start))
             {
-                var c = group.Destination + (m * group.DestinationRow) + (n0 - start);
-                for (var row = 0; row < rows; row += S.TileRows)
-                {
-                    Gemm.Rows<S, V>(
-                        Math.Min(S.TileRows, rows - row), vectors, left, panel, c, group.DestinationRow, TileStart.Destination, null, last);
-                    left.A += tileStride;
-                    c += S.TileRows * group.DestinationRow;
-                }
-
-                return;
+                var c = columns[index].Destination + (m * columns[index].DestinationRow) + (n0 - start);
+                Tiles<S, V>(rows, left, tileStride, panel, padded / S.Count, c, columns[index].DestinationRow, width - padded + S.Count);
+            }
+            else
+            {
+                Tiles<S, V>(rows, left, tileStride, panel, padded / S.Count, mixed + ((nint)(m - m0) * padded), padded, S.Count);
+                mixed += (nint)(m1 - m0) * padded;
             }
 
-            start += group.Width;
-        }
-
-        // The panel holds columns of several matrices: the tile is gathered, computed and scattered.
-        var tile = stackalloc float[S.TileRows * PackedMatrix.PanelWidth(S.Count)];
-        nint tileRow = PackedMatrix.PanelWidth(S.Count);
-        for (var row = 0; row < rows; row += S.TileRows)
-        {
-            var count = Math.Min(S.TileRows, rows - row);
-            Exchange<S, V>(columns, n0, width, m + row, count, tile, tileRow, gather: true);
-            Gemm.Rows<S, V>(count, vectors, left, panel, tile, tileRow, TileStart.Destination, null, last);
-            Exchange<S, V>(columns, n0, width, m + row, count, tile, tileRow, gather: false);
-            left.A += tileStride;
+            panel += (nint)left.K * padded;
         }
     }
 
-    static void Exchange<S, V>(
-        ReadOnlySpan<TallColumns> columns, int n0, int width, int m, int rows, float* tile, nint tileRow, bool gather)
+    static void Tiles<S, V>(int rows, TileLeft left, nint tileStride, float* panel, int vectors, float* c, nint cRow, int last)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var start = 0;
-        foreach (var group in columns)
+        for (var row = 0; row < rows; row += S.TileRows)
         {
-            var (from, to) = (Math.Max(start, n0), Math.Min(start + group.Width, n0 + width));
-            if (from < to)
+            Gemm.Rows<S, V>(Math.Min(S.TileRows, rows - row), vectors, left, panel, c, cRow, TileStart.Destination, null, last);
+            left.A += tileStride;
+            c += S.TileRows * cRow;
+        }
+    }
+
+    /// <summary>The matrix that columns [n0, n0 + width) are all of, and its first column; −1 if there are several.</summary>
+    static (int Index, int Start) Single(ReadOnlySpan<TallColumns> columns, int n0, int width)
+    {
+        var start = 0;
+        for (var index = 0; index < columns.Length; index++)
+        {
+            if (start <= n0 && n0 + width <= start + columns[index].Width)
+                return (index, start);
+            start += columns[index].Width;
+        }
+
+        return (-1, 0);
+    }
+
+    /// <summary>
+    /// Gathers rows [m0, m1) of the panels that hold columns of several matrices, each [rows, width padded], or scatters
+    /// them. Returns what lies behind them.
+    /// </summary>
+    static float* Exchange<S, V>(ReadOnlySpan<TallColumns> columns, int n, int m0, int m1, float* mixed, bool gather)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var panelWidth = PackedMatrix.PanelWidth(S.Count);
+        for (var n0 = 0; n0 < n; n0 += panelWidth)
+        {
+            var width = Math.Min(panelWidth, n - n0);
+            if (Single(columns, n0, width).Index >= 0)
+                continue;
+            nint padded = Padded(width, S.Count);
+            var start = 0;
+            foreach (var group in columns)
             {
-                var c = group.Destination + (m * group.DestinationRow) + (from - start);
-                var t = tile + (from - n0);
-                if (gather)
-                    CopyRows<S, V>(c, group.DestinationRow, t, tileRow, rows, to - from);
-                else
-                    CopyRows<S, V>(t, tileRow, c, group.DestinationRow, rows, to - from);
+                var (from, to) = (Math.Max(start, n0), Math.Min(start + group.Width, n0 + width));
+                if (from < to)
+                {
+                    var c = group.Destination + (m0 * group.DestinationRow) + (from - start);
+                    var part = mixed + (from - n0);
+                    if (gather)
+                        CopyRows<S, V>(c, group.DestinationRow, part, padded, m1 - m0, to - from);
+                    else
+                        CopyRows<S, V>(part, padded, c, group.DestinationRow, m1 - m0, to - from);
+                }
+
+                start += group.Width;
             }
 
-            start += group.Width;
+            mixed += (m1 - m0) * padded;
         }
+
+        return (float*)(((nuint)mixed + 63) & ~(nuint)63);
     }
 }

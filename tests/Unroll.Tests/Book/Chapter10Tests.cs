@@ -171,7 +171,7 @@ public unsafe class Chapter10Tests
         foreach (var kernel in Kernels.All)
         {
             var result = (float[])before.Clone();
-            var scratch = new AlignedBuffer(TallProduct.ScratchLength(H + I + 2));
+            var scratch = new AlignedBuffer(TallProduct.ScratchLength(GH, H, 1, I, 1));
             var one = 1f;
             fixed (float* pa = dA, ph = h, px = x, pc = result)
             {
