@@ -40,6 +40,9 @@ sealed unsafe class GatePanels
     /// <summary>Panels.</summary>
     public int Count { get; }
 
+    /// <summary>Panels of <see cref="UnitsPerPanel"/> units.</summary>
+    public int FullCount => _hidden / UnitsPerPanel;
+
     /// <summary>Units in a panel.</summary>
     public int Units(int panel) => Math.Min(UnitsPerPanel, _hidden - (panel * UnitsPerPanel));
 

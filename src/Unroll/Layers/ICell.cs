@@ -144,4 +144,18 @@ readonly unsafe ref struct CellStep
 
     /// <summary>The gradient of the product whose operand was <see cref="Saved"/>.</summary>
     public float* DSaved { get; init; }
+
+    /// <summary>Forward, the step of as many units more, whose pre-activations lie <paramref name="panel"/> floats further.</summary>
+    public CellStep NextUnits(int panel) => this with
+    {
+        PreActivations = PreActivations + panel,
+        Gates = Gates == null ? null : Gates + Units,
+        HPrev = HPrev + Units,
+        HMasked = HMasked + Units,
+        H1 = H1 + Units,
+        CPrev = CPrev + Units,
+        C1 = C1 + Units,
+        Saved = Saved == null ? null : Saved + Units,
+        Peephole = Peephole + Units,
+    };
 }

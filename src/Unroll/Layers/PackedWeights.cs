@@ -35,6 +35,9 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
 
     public Phase Of(int phase) => _phases[phase];
 
+    /// <summary>The panels of the phase that has the most.</summary>
+    public int MostPanels => _phases.Max(phase => phase.Panels.Count);
+
     public override void Pack(Engine engine, ParameterSet parameters)
     {
         float* weightIh = parameters.ValuePointer(_layer.WeightIh), weightHh = parameters.ValuePointer(_layer.WeightHh);

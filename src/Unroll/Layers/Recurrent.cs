@@ -67,13 +67,14 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     // Backward, a block's gates of one step should stay in the second-level cache.
     const int BackwardBlockFloats = 128 * 1024;
 
-    // A panel of 64 floats, 16 more that its padding may overwrite.
-    const int PreActivationRow = 80;
+    // A row of a panel has 64 floats, and 16 more that its padding may overwrite. Fewer than 32 rows have room for several
+    // panels, 8 KiB in all.
+    const int PanelRow = 64, PanelPadding = 16, PreActivationFloats = 2048;
 
     readonly Recurrent<TCell> _layer;
     readonly UnrollContext _context;
     readonly TCell _cell;
-    readonly int _h, _width;
+    readonly int _h, _width, _preActivationRow;
 
     readonly RecurrentWeights<TCell> _weights;
     readonly Arena.Region _preActivations, _dSaved;
@@ -94,7 +95,9 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
         var arena = context.Arena;
         var phases = _cell.Phases.Length;
-        _preActivations = arena.Reserve((long)maxBatch * PreActivationRow * (keep == Keep.TwoSteps ? context.Engine.Threads : 1));
+        var panels = Math.Clamp(PreActivationFloats / PanelRow / maxBatch, 1, weights.MostPanels);
+        _preActivationRow = (panels * PanelRow) + PanelPadding;
+        _preActivations = arena.Reserve((long)maxBatch * _preActivationRow * (keep == Keep.TwoSteps ? context.Engine.Threads : 1));
         if (!ForBackward)
         {
             _gates = phases > 1 ? StepBuffer.InTurn(arena, 1, maxBatch, _width) : null;
@@ -194,19 +197,27 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var weights = _weights.Of(phase);
         var panels = weights.Panels;
         var operand = part.Operand == ProductOperand.PreviousHidden ? RecurrentInput(t, b) : Saved(t, b);
-        for (var panel = first; panel < end; panel++)
+        for (int panel = first, count; panel < end; panel += count)
         {
-            var unit = panel * panels.UnitsPerPanel;
-            var step = Step(t, b, rows, unit, panels.Units(panel), worker);
+            var (units, width) = (panels.Units(panel), panels.Width(panel));
+            var stride = weights.Inputs is null ? width : width + units;
+
+            // Few rows take several full panels together: one product, and the cell's steps overlap in time. Without the
+            // recurrent product the panels are not read whole.
+            var together = recurs && S.Count > 1 ? (_preActivationRow - PanelPadding) / stride : 1;
+            count = Math.Max(1, Math.Min(together, Math.Min(end, panels.FullCount) - panel));
+            var step = Step(t, b, rows, panel * panels.UnitsPerPanel, units, worker);
             var product = new GemmProblem
             {
                 M = rows,
-                N = panels.Width(panel),
+                N = count * width,
+                PanelWidth = count == 1 ? 0 : width,
+                CPanel = stride,
                 K = Layer.InputSize,
                 A = Input + RowOffset(t, b, Layer.InputSize),
                 ARow = Layer.InputSize,
                 C = step.PreActivations,
-                CRow = PreActivationRow,
+                CRow = step.PreActivationRow,
                 Start = TileStart.Bias,
             };
             if (weights.Inputs is { } inputs)
@@ -215,9 +226,14 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 product.Bias = inputs.Bias(panel);
                 Gemm.Multiply<S, V>(product);
 
-                FillRows<S, V>(step.PreActivations + (part.GateCount * step.Units), rows, weights.ApartBias + unit, step.Units);
+                for (var k = 0; k < count; k++)
+                {
+                    var unit = (panel + k) * panels.UnitsPerPanel;
+                    FillRows<S, V>(step.PreActivations + (k * stride) + (part.GateCount * units), rows, weights.ApartBias + unit, units);
+                }
+
                 product.K = 0;
-                product.C += step.Units;
+                product.C += units;
                 product.Start = TileStart.Destination;
             }
 
@@ -232,10 +248,15 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             }
 
             _cell.Forward<S, V>(step, phase);
+            for (var k = 1; k < count; k++)
+            {
+                step = step.NextUnits(stride);
+                _cell.Forward<S, V>(step, phase);
+            }
         }
     }
 
-    static void FillRows<S, V>(float* destination, int rows, float* values, int count)
+    void FillRows<S, V>(float* destination, int rows, float* values, int count)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -243,7 +264,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         {
             var value = Lanes<S, V>.Load(values + j, count - j);
             for (var row = 0; row < rows; row++)
-                Lanes<S, V>.Store(destination + j + (row * PreActivationRow), value, count - j);
+                Lanes<S, V>.Store(destination + j + (row * _preActivationRow), value, count - j);
         }
     }
 
@@ -381,8 +402,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             Rows = rows,
             Units = units,
             H = _h,
-            PreActivations = At(_preActivations) + ((((nint)worker * Batch) + b) * PreActivationRow),
-            PreActivationRow = PreActivationRow,
+            PreActivations = At(_preActivations) + ((((nint)worker * Batch) + b) * _preActivationRow),
+            PreActivationRow = _preActivationRow,
             Gates = gates == null ? null : gates + unit,
             HPrev = Hidden(t - 1, b) + unit,
             HMasked = RecurrentInput(t, b) + unit,

@@ -38,8 +38,14 @@ unsafe ref struct GemmProblem
     /// <summary>The panels of a <see cref="PackedMatrix"/> [K + K2, N].</summary>
     public float* B;
 
+    /// <summary>Columns of a panel of B that may differ from a <see cref="PackedMatrix"/>'s, in whole vectors; 0 if not.</summary>
+    public int PanelWidth;
+
     public float* C;
     public nint CRow;
+
+    /// <summary>Floats from a panel's columns in C to the next one's, with <see cref="PanelWidth"/>.</summary>
+    public int CPanel;
 
     public TileStart Start;
 
@@ -105,12 +111,12 @@ static unsafe class Gemm
         where S : struct, ISimd<V>
         where V : struct
     {
-        var panelWidth = PackedMatrix.PanelWidth(S.Count);
+        var (panelWidth, cPanel) = p.PanelWidth > 0 ? (p.PanelWidth, p.CPanel) : (PackedMatrix.PanelWidth(S.Count), PackedMatrix.PanelWidth(S.Count));
         var depth = p.K + p.K2;
 
         // One tile of rows reads a panel once: there is nothing to keep.
         var kBlock = p.Blocks * p.M <= S.TileRows ? Math.Max(depth, 1) : PanelDepth(S.Count);
-        var panel = p.B;
+        float* panel = p.B, c = p.C;
         for (var n = 0; n < p.N; n += panelWidth)
         {
             var columns = Math.Min(panelWidth, p.N - n);
@@ -137,12 +143,13 @@ static unsafe class Gemm
                     left.A = k < p.K ? p.A + (block * p.ABlock) + k : p.A2 + (k - p.K);
                     left.A2 = p.A2;
                     Rows<S, V>(
-                        p.M, vectors, left, panel + (k * bStep), p.C + (block * p.CBlock) + n, p.CRow,
+                        p.M, vectors, left, panel + (k * bStep), c + (block * p.CBlock), p.CRow,
                         k == 0 ? p.Start : TileStart.Destination, p.Bias + n, last);
                 }
             }
 
             panel += depth * bStep;
+            c += cPanel;
         }
     }
 
