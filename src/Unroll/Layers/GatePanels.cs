@@ -47,7 +47,7 @@ sealed unsafe class GatePanels
     public int Units(int panel) => Math.Min(UnitsPerPanel, _hidden - (panel * UnitsPerPanel));
 
     /// <summary>Floats in a panel's row: gates × units, padded to whole vectors.</summary>
-    public int Width(int panel) => ((_gates.Length * Units(panel)) + _lanes - 1) / _lanes * _lanes;
+    public int Width(int panel) => PackedMatrix.Padded(_gates.Length * Units(panel), _lanes);
 
     /// <summary>[depth, width].</summary>
     public float* Weights(int panel) => _weights.Pointer + ((nint)panel * UnitsPerPanel * _gates.Length * _depth);

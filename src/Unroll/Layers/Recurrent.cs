@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Unroll.Numerics;
 
 namespace Unroll.Layers;
@@ -247,7 +248,11 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 Gemm.Multiply<S, V>(product);
             }
 
-            _cell.Forward<S, V>(step, phase);
+            // The units that are left may fit a vector of half the width.
+            if (S.Count == 16 && units <= Simd256.Count)
+                _cell.Forward<Simd256, Vector256<float>>(step, phase);
+            else
+                _cell.Forward<S, V>(step, phase);
             for (var k = 1; k < count; k++)
             {
                 step = step.NextUnits(stride);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Unroll.Numerics;
 
@@ -120,9 +121,7 @@ static unsafe class Gemm
         for (var n = 0; n < p.N; n += panelWidth)
         {
             var columns = Math.Min(panelWidth, p.N - n);
-            var vectors = (columns + S.Count - 1) / S.Count;
-            var last = columns - ((vectors - 1) * S.Count);
-            nint bStep = vectors * S.Count;
+            nint bStep = PackedMatrix.Padded(columns, S.Count);
             for (var k = 0; k < depth; k += kBlock)
             {
                 var kEnd = Math.Min(k + kBlock, depth);
@@ -143,8 +142,8 @@ static unsafe class Gemm
                     left.A = k < p.K ? p.A + (block * p.ABlock) + k : p.A2 + (k - p.K);
                     left.A2 = p.A2;
                     Rows<S, V>(
-                        p.M, vectors, left, panel + (k * bStep), c + (block * p.CBlock), p.CRow,
-                        k == 0 ? p.Start : TileStart.Destination, p.Bias + n, last);
+                        p.M, columns, left, panel + (k * bStep), c + (block * p.CBlock), p.CRow,
+                        k == 0 ? p.Start : TileStart.Destination, p.Bias + n);
                 }
             }
 
@@ -155,45 +154,62 @@ static unsafe class Gemm
 
     /// <summary>M rows against one panel of up to 4 vectors, tile by tile.</summary>
     public static void Rows<S, V>(
-        int m, int vectors, TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
+        int m, int columns, TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias)
         where S : struct, ISimd<V>
         where V : struct
     {
+        var vectors = (columns + S.Count - 1) / S.Count;
+        var last = columns - ((vectors - 1) * S.Count);
+        if (S.Count == 16 && last <= Simd256.Count)
+            Rows<S, V, Simd256, Vector256<float>>(vectors, m, left, b, c, cRow, start, bias, last);
+        else
+            Rows<S, V, S, V>(vectors, m, left, b, c, cRow, start, bias, last);
+    }
+
+    static void Rows<S, V, L, W>(
+        int vectors, int m, TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
+        where S : struct, ISimd<V>
+        where V : struct
+        where L : struct, ISimd<W>
+        where W : struct
+    {
         switch (vectors)
         {
-            case 1: Rows<S, V, C1>(m, left, b, c, cRow, start, bias, last); break;
-            case 2: Rows<S, V, C2>(m, left, b, c, cRow, start, bias, last); break;
-            case 3: Rows<S, V, C3>(m, left, b, c, cRow, start, bias, last); break;
-            default: Rows<S, V, C4>(m, left, b, c, cRow, start, bias, last); break;
+            case 1: Rows<S, V, L, W, C1>(m, left, b, c, cRow, start, bias, last); break;
+            case 2: Rows<S, V, L, W, C2>(m, left, b, c, cRow, start, bias, last); break;
+            case 3: Rows<S, V, L, W, C3>(m, left, b, c, cRow, start, bias, last); break;
+            default: Rows<S, V, L, W, C4>(m, left, b, c, cRow, start, bias, last); break;
         }
     }
 
     [MethodImpl(Kernel.Compilation)]
-    static void Rows<S, V, C>(
+    static void Rows<S, V, L, W, C>(
         int m, TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
+        where L : struct, ISimd<W>
+        where W : struct
         where C : struct, IConstant
     {
         for (; m > 0; m -= S.TileRows)
         {
             if (S.TileRows == 6 && m >= 6)
             {
-                GemmTile.Multiply<S, V, C6, C>(left, b, c, cRow, start, bias, last);
+                GemmTile.Multiply<S, V, L, W, C6, C>(left, b, c, cRow, start, bias, last);
             }
             else if (S.TileRows == 3 && m >= 3)
             {
-                GemmTile.Multiply<S, V, C3, C>(left, b, c, cRow, start, bias, last);
+                GemmTile.Multiply<S, V, L, W, C3, C>(left, b, c, cRow, start, bias, last);
             }
             else
             {
                 switch (m)
                 {
-                    case 1: GemmTile.Multiply<S, V, C1, C>(left, b, c, cRow, start, bias, last); break;
-                    case 2: GemmTile.Multiply<S, V, C2, C>(left, b, c, cRow, start, bias, last); break;
-                    case 3: GemmTile.Multiply<S, V, C3, C>(left, b, c, cRow, start, bias, last); break;
-                    case 4: GemmTile.Multiply<S, V, C4, C>(left, b, c, cRow, start, bias, last); break;
-                    default: GemmTile.Multiply<S, V, C5, C>(left, b, c, cRow, start, bias, last); break;
+                    case 1: GemmTile.Multiply<S, V, L, W, C1, C>(left, b, c, cRow, start, bias, last); break;
+                    case 2: GemmTile.Multiply<S, V, L, W, C2, C>(left, b, c, cRow, start, bias, last); break;
+                    case 3: GemmTile.Multiply<S, V, L, W, C3, C>(left, b, c, cRow, start, bias, last); break;
+                    case 4: GemmTile.Multiply<S, V, L, W, C4, C>(left, b, c, cRow, start, bias, last); break;
+                    default: GemmTile.Multiply<S, V, L, W, C5, C>(left, b, c, cRow, start, bias, last); break;
                 }
             }
 

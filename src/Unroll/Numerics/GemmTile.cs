@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Unroll.Numerics;
 
@@ -71,52 +72,57 @@ unsafe ref struct TileLeft
 /// </summary>
 /// <remarks>
 /// The body is written once for the full tile of 6 × 4; R and C are constants to the JIT, which drops the accumulators
-/// that an edge tile does not have. So edges run the same code at the same bits, with no scalar tail.
+/// that an edge tile does not have. So edges run the same code at the same bits, with no scalar tail. The last vector of
+/// each row may be of half the width: a processor that splits 512 bits in two computes 50 columns in 7 halves, not 8.
 /// </remarks>
 static unsafe class GemmTile
 {
     /// <summary>
-    /// destination[r, j] = start[r, j] + Σₖ left[r, k] · b[k·C·Count + j], r &lt; R, j &lt; C·Count.
+    /// destination[r, j] = start[r, j] + Σₖ left[r, k] · b[k·width + j], r &lt; R, j &lt; width, which is C − 1 vectors of
+    /// <typeparamref name="S"/> and one of <typeparamref name="L"/>.
     /// </summary>
     /// <param name="left">The left operand's R rows.</param>
-    /// <param name="b">First vector of the panel; C full vectors for every k.</param>
+    /// <param name="b">First vector of the panel; whole vectors for every k.</param>
     /// <param name="destination">First element of the tile.</param>
     /// <param name="destinationRow">Floats from row to row of the destination.</param>
     /// <param name="start">What the chains start from.</param>
     /// <param name="bias">The tile's columns of the bias; read only with <see cref="TileStart.Bias"/>.</param>
-    /// <param name="last">Lanes of the last vector that belong to the destination, 1 to Count.</param>
+    /// <param name="last">Lanes of the last vector that belong to the destination, 1 to its Count.</param>
     [MethodImpl(Kernel.Compilation)]
-    public static void Multiply<S, V, R, C>(
+    public static void Multiply<S, V, L, W, R, C>(
         in TileLeft left, float* b, float* destination, nint destinationRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
+        where L : struct, ISimd<W>
+        where W : struct
         where R : struct, IConstant
         where C : struct, IConstant
     {
-        V c00 = default, c01 = default, c02 = default, c03 = default;
-        V c10 = default, c11 = default, c12 = default, c13 = default;
-        V c20 = default, c21 = default, c22 = default, c23 = default;
-        V c30 = default, c31 = default, c32 = default, c33 = default;
-        V c40 = default, c41 = default, c42 = default, c43 = default;
-        V c50 = default, c51 = default, c52 = default, c53 = default;
+        V c00 = default, c01 = default, c02 = default;
+        V c10 = default, c11 = default, c12 = default;
+        V c20 = default, c21 = default, c22 = default;
+        V c30 = default, c31 = default, c32 = default;
+        V c40 = default, c41 = default, c42 = default;
+        V c50 = default, c51 = default, c52 = default;
+        W c0l = default, c1l = default, c2l = default, c3l = default, c4l = default, c5l = default;
 
         if (start == TileStart.Destination)
         {
-            LoadRow<S, V, C>(destination, last, ref c00, ref c01, ref c02, ref c03);
-            if (R.Value > 1) LoadRow<S, V, C>(destination + (1 * destinationRow), last, ref c10, ref c11, ref c12, ref c13);
-            if (R.Value > 2) LoadRow<S, V, C>(destination + (2 * destinationRow), last, ref c20, ref c21, ref c22, ref c23);
-            if (R.Value > 3) LoadRow<S, V, C>(destination + (3 * destinationRow), last, ref c30, ref c31, ref c32, ref c33);
-            if (R.Value > 4) LoadRow<S, V, C>(destination + (4 * destinationRow), last, ref c40, ref c41, ref c42, ref c43);
-            if (R.Value > 5) LoadRow<S, V, C>(destination + (5 * destinationRow), last, ref c50, ref c51, ref c52, ref c53);
+            LoadRow<S, V, L, W, C>(destination, last, ref c00, ref c01, ref c02, ref c0l);
+            if (R.Value > 1) LoadRow<S, V, L, W, C>(destination + (1 * destinationRow), last, ref c10, ref c11, ref c12, ref c1l);
+            if (R.Value > 2) LoadRow<S, V, L, W, C>(destination + (2 * destinationRow), last, ref c20, ref c21, ref c22, ref c2l);
+            if (R.Value > 3) LoadRow<S, V, L, W, C>(destination + (3 * destinationRow), last, ref c30, ref c31, ref c32, ref c3l);
+            if (R.Value > 4) LoadRow<S, V, L, W, C>(destination + (4 * destinationRow), last, ref c40, ref c41, ref c42, ref c4l);
+            if (R.Value > 5) LoadRow<S, V, L, W, C>(destination + (5 * destinationRow), last, ref c50, ref c51, ref c52, ref c5l);
         }
         else if (start == TileStart.Bias)
         {
-            LoadRow<S, V, C>(bias, last, ref c00, ref c01, ref c02, ref c03);
-            (c10, c11, c12, c13) = (c00, c01, c02, c03);
-            (c20, c21, c22, c23) = (c00, c01, c02, c03);
-            (c30, c31, c32, c33) = (c00, c01, c02, c03);
-            (c40, c41, c42, c43) = (c00, c01, c02, c03);
-            (c50, c51, c52, c53) = (c00, c01, c02, c03);
+            LoadRow<S, V, L, W, C>(bias, last, ref c00, ref c01, ref c02, ref c0l);
+            (c10, c11, c12, c1l) = (c00, c01, c02, c0l);
+            (c20, c21, c22, c2l) = (c00, c01, c02, c0l);
+            (c30, c31, c32, c3l) = (c00, c01, c02, c0l);
+            (c40, c41, c42, c4l) = (c00, c01, c02, c0l);
+            (c50, c51, c52, c5l) = (c00, c01, c02, c0l);
         }
 
         var a = left.A;
@@ -132,15 +138,27 @@ static unsafe class GemmTile
                 var a3 = R.Value > 3 ? S.Broadcast(a[row3]) : a0;
                 var a4 = R.Value > 4 ? S.Broadcast(a[row4]) : a0;
                 var a5 = R.Value > 5 ? S.Broadcast(a[row5]) : a0;
-                var b0 = S.Load(b);
-                c00 = S.Fma(a0, b0, c00);
-                if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
-                if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
-                if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
-                if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
-                if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
+
+                var bl = L.Load(b + ((C.Value - 1) * S.Count));
+                c0l = L.Fma(Lower<V, W>(a0), bl, c0l);
+                if (R.Value > 1) c1l = L.Fma(Lower<V, W>(a1), bl, c1l);
+                if (R.Value > 2) c2l = L.Fma(Lower<V, W>(a2), bl, c2l);
+                if (R.Value > 3) c3l = L.Fma(Lower<V, W>(a3), bl, c3l);
+                if (R.Value > 4) c4l = L.Fma(Lower<V, W>(a4), bl, c4l);
+                if (R.Value > 5) c5l = L.Fma(Lower<V, W>(a5), bl, c5l);
 
                 if (C.Value > 1)
+                {
+                    var b0 = S.Load(b);
+                    c00 = S.Fma(a0, b0, c00);
+                    if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
+                    if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
+                    if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
+                    if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
+                    if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
+                }
+
+                if (C.Value > 2)
                 {
                     var b1 = S.Load(b + (1 * S.Count));
                     c01 = S.Fma(a0, b1, c01);
@@ -151,7 +169,7 @@ static unsafe class GemmTile
                     if (R.Value > 5) c51 = S.Fma(a5, b1, c51);
                 }
 
-                if (C.Value > 2)
+                if (C.Value > 3)
                 {
                     var b2 = S.Load(b + (2 * S.Count));
                     c02 = S.Fma(a0, b2, c02);
@@ -162,19 +180,8 @@ static unsafe class GemmTile
                     if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
                 }
 
-                if (C.Value > 3)
-                {
-                    var b3 = S.Load(b + (3 * S.Count));
-                    c03 = S.Fma(a0, b3, c03);
-                    if (R.Value > 1) c13 = S.Fma(a1, b3, c13);
-                    if (R.Value > 2) c23 = S.Fma(a2, b3, c23);
-                    if (R.Value > 3) c33 = S.Fma(a3, b3, c33);
-                    if (R.Value > 4) c43 = S.Fma(a4, b3, c43);
-                    if (R.Value > 5) c53 = S.Fma(a5, b3, c53);
-                }
-
                 a += step;
-                b += C.Value * S.Count;
+                b += ((C.Value - 1) * S.Count) + L.Count;
             }
 
             if (more == 0)
@@ -186,56 +193,54 @@ static unsafe class GemmTile
             (k, more) = (more, 0);
         }
 
-        StoreRow<S, V, C>(destination, last, c00, c01, c02, c03);
-        if (R.Value > 1) StoreRow<S, V, C>(destination + (1 * destinationRow), last, c10, c11, c12, c13);
-        if (R.Value > 2) StoreRow<S, V, C>(destination + (2 * destinationRow), last, c20, c21, c22, c23);
-        if (R.Value > 3) StoreRow<S, V, C>(destination + (3 * destinationRow), last, c30, c31, c32, c33);
-        if (R.Value > 4) StoreRow<S, V, C>(destination + (4 * destinationRow), last, c40, c41, c42, c43);
-        if (R.Value > 5) StoreRow<S, V, C>(destination + (5 * destinationRow), last, c50, c51, c52, c53);
+        StoreRow<S, V, L, W, C>(destination, last, c00, c01, c02, c0l);
+        if (R.Value > 1) StoreRow<S, V, L, W, C>(destination + (1 * destinationRow), last, c10, c11, c12, c1l);
+        if (R.Value > 2) StoreRow<S, V, L, W, C>(destination + (2 * destinationRow), last, c20, c21, c22, c2l);
+        if (R.Value > 3) StoreRow<S, V, L, W, C>(destination + (3 * destinationRow), last, c30, c31, c32, c3l);
+        if (R.Value > 4) StoreRow<S, V, L, W, C>(destination + (4 * destinationRow), last, c40, c41, c42, c4l);
+        if (R.Value > 5) StoreRow<S, V, L, W, C>(destination + (5 * destinationRow), last, c50, c51, c52, c5l);
     }
 
+    /// <summary>A broadcast value in a vector of the same or of half the width.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void LoadRow<S, V, C>(float* source, int last, ref V v0, ref V v1, ref V v2, ref V v3)
+    static W Lower<V, W>(V value)
+        where V : struct
+        where W : struct =>
+        typeof(V) == typeof(Vector512<float>) && typeof(W) == typeof(Vector256<float>)
+            ? Unsafe.BitCast<Vector256<float>, W>(Unsafe.BitCast<V, Vector512<float>>(value).GetLower())
+            : Unsafe.BitCast<V, W>(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void LoadRow<S, V, L, W, C>(float* source, int last, ref V v0, ref V v1, ref V v2, ref W vl)
         where S : struct, ISimd<V>
         where V : struct
+        where L : struct, ISimd<W>
+        where W : struct
         where C : struct, IConstant
     {
         // What a tile does not have stays untouched: otherwise the compiler keeps registers for it.
-        v0 = C.Value == 1 ? LoadLast<S, V>(source, last) : S.Load(source);
-        if (C.Value > 1) v1 = C.Value == 2 ? LoadLast<S, V>(source + S.Count, last) : S.Load(source + S.Count);
-        if (C.Value > 2) v2 = C.Value == 3 ? LoadLast<S, V>(source + (2 * S.Count), last) : S.Load(source + (2 * S.Count));
-        if (C.Value > 3) v3 = LoadLast<S, V>(source + (3 * S.Count), last);
+        if (C.Value > 1) v0 = S.Load(source);
+        if (C.Value > 2) v1 = S.Load(source + S.Count);
+        if (C.Value > 3) v2 = S.Load(source + (2 * S.Count));
+        var at = source + ((C.Value - 1) * S.Count);
+        vl = last == L.Count ? L.Load(at) : L.LoadPartial(at, last);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void StoreRow<S, V, C>(float* destination, int last, V v0, V v1, V v2, V v3)
+    static void StoreRow<S, V, L, W, C>(float* destination, int last, V v0, V v1, V v2, W vl)
         where S : struct, ISimd<V>
         where V : struct
+        where L : struct, ISimd<W>
+        where W : struct
         where C : struct, IConstant
     {
-        if (C.Value == 1) StoreLast<S, V>(destination, v0, last);
         if (C.Value > 1) S.Store(destination, v0);
-        if (C.Value == 2) StoreLast<S, V>(destination + S.Count, v1, last);
         if (C.Value > 2) S.Store(destination + S.Count, v1);
-        if (C.Value == 3) StoreLast<S, V>(destination + (2 * S.Count), v2, last);
         if (C.Value > 3) S.Store(destination + (2 * S.Count), v2);
-        if (C.Value == 4) StoreLast<S, V>(destination + (3 * S.Count), v3, last);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static V LoadLast<S, V>(float* source, int last)
-        where S : struct, ISimd<V>
-        where V : struct =>
-        last == S.Count ? S.Load(source) : S.LoadPartial(source, last);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void StoreLast<S, V>(float* destination, V value, int last)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-        if (last == S.Count)
-            S.Store(destination, value);
+        var at = destination + ((C.Value - 1) * S.Count);
+        if (last == L.Count)
+            L.Store(at, vl);
         else
-            S.StorePartial(destination, value, last);
+            L.StorePartial(at, vl, last);
     }
 }

@@ -2,7 +2,7 @@ namespace Unroll.Numerics;
 
 /// <summary>
 /// The right operand [K, N] of a matrix product, rearranged so that the register tile reads it front to back: panels of
-/// 4 vectors, each panel [K, 4·Count], the last one as wide as it needs in whole vectors, padded with zeros.
+/// 4 vectors, each panel [K, 4·Count], the last one as wide as it needs (see <see cref="Padded"/>), padded with zeros.
 /// </summary>
 /// <remarks>The naive kernel keeps the plain [K, N] rows, so it depends on no packing code.</remarks>
 sealed unsafe class PackedMatrix
@@ -28,6 +28,13 @@ sealed unsafe class PackedMatrix
     /// <summary>Floats in a full panel for vectors of <paramref name="count"/> lanes.</summary>
     public static int PanelWidth(int count) => 4 * count;
 
+    /// <summary>Floats in a row of a panel of so many columns: whole vectors, of which the last may be half of 16 lanes.</summary>
+    public static int Padded(int columns, int count)
+    {
+        var grain = count == 16 ? 8 : count;
+        return (columns + grain - 1) / grain * grain;
+    }
+
     /// <summary>Packs <paramref name="source"/> [K, N], or [N, K] when <paramref name="transposed"/>.</summary>
     public void Pack(KernelKind kernel, float* source, bool transposed) =>
         Pack(kernel, source, transposed ? K : N, transposed, K, N, _buffer.Pointer);
@@ -44,7 +51,7 @@ sealed unsafe class PackedMatrix
         for (var n0 = 0; n0 < n; n0 += width)
         {
             var columns = Math.Min(width, n - n0);
-            var padded = (columns + count - 1) / count * count;
+            var padded = Padded(columns, count);
             if (transposed)
                 TransposedCopy.Copy(source + (n0 * sourceRow), sourceRow, columns, k, destination, padded);
             for (var row = 0; row < k; row++)

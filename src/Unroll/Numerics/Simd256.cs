@@ -18,6 +18,9 @@ readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadPartial(float* source, int n)
     {
+        // The older instruction reaches 16 of the 32 registers only.
+        if (Avx512F.VL.IsSupported)
+            return Avx512F.VL.MaskLoad(source, Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(n)).AsSingle(), Vector256<float>.Zero);
         if (Avx.IsSupported)
             return Avx.MaskLoad(source, Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(n)).AsSingle());
         return PartialVector.Load256(source, n);
@@ -29,7 +32,9 @@ readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePartial(float* destination, Vector256<float> value, int n)
     {
-        if (Avx.IsSupported)
+        if (Avx512F.VL.IsSupported)
+            Avx512F.VL.MaskStore(destination, Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(n)).AsSingle(), value);
+        else if (Avx.IsSupported)
             Avx.MaskStore(destination, Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(n)).AsSingle(), value);
         else
             PartialVector.Store(destination, (float*)&value, n);

@@ -54,7 +54,8 @@ static unsafe class TallProduct
         return PanelsLength(n, DeepestBlock) + ((long)mixed * m) + (DeepestBlock * RowBlock) + (RowBlock * TilePadding);
     }
 
-    static nint PanelsLength(int n, int depth) => (nint)Padded(n, 16) * depth;
+    // Whole cache lines for every kernel.
+    static nint PanelsLength(int n, int depth) => (nint)(n + 15) / 16 * 16 * depth;
 
     /// <summary>The padded widths of all panels that hold columns of more than one matrix.</summary>
     static int MixedWidth(ReadOnlySpan<int> widths, int n, int lanes)
@@ -67,7 +68,7 @@ static unsafe class TallProduct
             var panel = boundary / panelWidth;
             if (boundary < n && boundary % panelWidth != 0 && panel != counted)
             {
-                sum += Padded(Math.Min(panelWidth, n - (panel * panelWidth)), lanes);
+                sum += PackedMatrix.Padded(Math.Min(panelWidth, n - (panel * panelWidth)), lanes);
                 counted = panel;
             }
         }
@@ -152,8 +153,6 @@ static unsafe class TallProduct
         }
     }
 
-    static int Padded(int width, int count) => (width + count - 1) / count * count;
-
     static nint TileStride(int depth, int tileRows) => ((depth * tileRows) + TilePadding) / TilePadding * TilePadding;
 
     /// <summary>Copies rows [k0, k0 + rows) of all columns side by side into panels.</summary>
@@ -165,11 +164,11 @@ static unsafe class TallProduct
         for (var n0 = 0; n0 < n; n0 += panelWidth)
         {
             var width = Math.Min(panelWidth, n - n0);
-            var padded = Padded(width, S.Count);
+            var padded = PackedMatrix.Padded(width, S.Count);
             if (padded > width)
             {
                 for (var k = 0; k < rows; k++)
-                    S.Store(panels + (k * padded) + padded - S.Count, S.Broadcast(0f));
+                    new Span<float>(panels + (k * padded) + width, padded - width).Clear();
             }
 
             var start = 0;
@@ -237,15 +236,15 @@ static unsafe class TallProduct
         for (var n0 = 0; n0 < n; n0 += panelWidth)
         {
             var width = Math.Min(panelWidth, n - n0);
-            var padded = Padded(width, S.Count);
+            var padded = PackedMatrix.Padded(width, S.Count);
             if (Single(columns, n0, width) is (>= 0 and var index, var start))
             {
                 var c = columns[index].Destination + (m * columns[index].DestinationRow) + (n0 - start);
-                Tiles<S, V>(rows, left, tileStride, panel, padded / S.Count, c, columns[index].DestinationRow, width - padded + S.Count);
+                Tiles<S, V>(rows, left, tileStride, panel, width, c, columns[index].DestinationRow);
             }
             else
             {
-                Tiles<S, V>(rows, left, tileStride, panel, padded / S.Count, mixed + ((nint)(m - m0) * padded), padded, S.Count);
+                Tiles<S, V>(rows, left, tileStride, panel, padded, mixed + ((nint)(m - m0) * padded), padded);
                 mixed += (nint)(m1 - m0) * padded;
             }
 
@@ -253,13 +252,13 @@ static unsafe class TallProduct
         }
     }
 
-    static void Tiles<S, V>(int rows, TileLeft left, nint tileStride, float* panel, int vectors, float* c, nint cRow, int last)
+    static void Tiles<S, V>(int rows, TileLeft left, nint tileStride, float* panel, int columns, float* c, nint cRow)
         where S : struct, ISimd<V>
         where V : struct
     {
         for (var row = 0; row < rows; row += S.TileRows)
         {
-            Gemm.Rows<S, V>(Math.Min(S.TileRows, rows - row), vectors, left, panel, c, cRow, TileStart.Destination, null, last);
+            Gemm.Rows<S, V>(Math.Min(S.TileRows, rows - row), columns, left, panel, c, cRow, TileStart.Destination, null);
             left.A += tileStride;
             c += S.TileRows * cRow;
         }
@@ -293,7 +292,7 @@ static unsafe class TallProduct
             var width = Math.Min(panelWidth, n - n0);
             if (Single(columns, n0, width).Index >= 0)
                 continue;
-            nint padded = Padded(width, S.Count);
+            nint padded = PackedMatrix.Padded(width, S.Count);
             var start = 0;
             foreach (var group in columns)
             {
