@@ -26,7 +26,7 @@ public sealed class TrainingMemoryFigure : Figure
     [
         ("rnn", new RnnOptions(H), 1, 0, 0, "RNN"),
         ("gru", new GruOptions(H), 3, 1, 0, "GRU"),
-        ("lstm", new LstmOptions(H), 4, 1, 1, "LSTM"),
+        ("lstm", new LstmOptions(H), 4, 0, 1, "LSTM"),
     ];
 
     /// <inheritdoc/>

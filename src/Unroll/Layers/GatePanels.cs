@@ -17,7 +17,8 @@ sealed unsafe class GatePanels
 
     readonly int _hidden, _depth, _lanes;
     readonly int[] _gates;
-    readonly AlignedBuffer _weights, _bias;
+    readonly AlignedBuffer _bias;
+    float* _weights;
 
     /// <param name="kernel">The kernel that will read the panels.</param>
     /// <param name="hiddenSize">H.</param>
@@ -30,9 +31,15 @@ sealed unsafe class GatePanels
         UnitsPerPanel = _lanes * Math.Max(1, PanelVectors / gates.Length);
         Count = (hiddenSize + UnitsPerPanel - 1) / UnitsPerPanel;
         var width = ((gates.Length * hiddenSize) + _lanes - 1) / _lanes * _lanes;
-        _weights = new AlignedBuffer((long)width * depth);
+        Length = (long)width * depth;
         _bias = new AlignedBuffer(width);
     }
+
+    /// <summary>Floats of all panels.</summary>
+    public long Length { get; }
+
+    /// <summary>Takes the memory for the panels: <see cref="Length"/> floats, 64-byte aligned.</summary>
+    public void Place(float* weights) => _weights = weights;
 
     /// <summary>Units in every panel but the last.</summary>
     public int UnitsPerPanel { get; }
@@ -50,7 +57,7 @@ sealed unsafe class GatePanels
     public int Width(int panel) => PackedMatrix.Padded(_gates.Length * Units(panel), _lanes);
 
     /// <summary>[depth, width].</summary>
-    public float* Weights(int panel) => _weights.Pointer + ((nint)panel * UnitsPerPanel * _gates.Length * _depth);
+    public float* Weights(int panel) => _weights + ((nint)panel * UnitsPerPanel * _gates.Length * _depth);
 
     /// <summary>[width].</summary>
     public float* Bias(int panel) => _bias.Pointer + ((nint)panel * UnitsPerPanel * _gates.Length);

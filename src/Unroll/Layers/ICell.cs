@@ -117,7 +117,7 @@ readonly unsafe ref struct CellStep
     public float* C1 { get; init; }
 
     /// <summary>
-    /// What the cell keeps: tanh(c) of an LSTM; W_hn·h + b_hn, or r⊙h, of a GRU. Null when neither a later phase nor a
+    /// What the cell keeps: W_hn·h + b_hn, or r⊙h, of a GRU. Null when neither a later phase nor a
     /// backward pass needs it.
     /// </summary>
     public float* Saved { get; init; }

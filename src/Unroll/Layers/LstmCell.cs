@@ -5,7 +5,7 @@ namespace Unroll.Layers;
 
 /// <summary>The step of an LSTM; the equations stand at <see cref="LstmOptions"/>.</summary>
 /// <remarks>
-/// Backward, with dc collecting from the step after:
+/// Backward, with dc collecting from the step after; tanh(c) is computed again, which costs less than to write and read it:
 /// <code>
 /// do = dh⊙tanh(c)⊙o(1 − o)
 /// dc += dh⊙o⊙(1 − tanh²(c)) + do⊙p_o
@@ -52,7 +52,7 @@ readonly unsafe struct LstmCell : ICell
 
     public bool HasCellState => true;
 
-    public bool HasSaved => true;
+    public bool HasSaved => false;
 
     public ReadOnlySpan<ForwardPhase> Phases => _phases;
 
@@ -113,8 +113,6 @@ readonly unsafe struct LstmCell : ICell
                     hidden = S.Multiply(o, tanhC);
                 }
 
-                if (keep)
-                    Lanes<S, V>.Store(step.Saved + offset + j, tanhC, n);
                 Lanes<S, V>.Store(step.C1 + offset + j, c, n);
                 Lanes<S, V>.Store(step.H1 + offset + j, hidden, n);
             }
@@ -140,7 +138,7 @@ readonly unsafe struct LstmCell : ICell
                 var at = offset + j;
                 var dH = S.Add(Lanes<S, V>.Load(step.DY + at, n), Lanes<S, V>.Load(step.DH + at, n));
                 var dC = Lanes<S, V>.Load(step.DC + at, n);
-                var tanhC = Lanes<S, V>.Load(step.Saved + at, n);
+                var tanhC = Activations.Tanh<S, V>(Lanes<S, V>.Load(step.C1 + at, n));
                 var tanhSlope = S.NegatedFma(tanhC, tanhC, one);
                 if (_o >= 0)
                 {

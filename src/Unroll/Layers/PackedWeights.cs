@@ -19,6 +19,7 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
     readonly Recurrent<TCell> _layer;
     readonly Phase[] _phases;
     readonly AlignedBuffer _peephole;
+    AlignedBuffer? _memory;
 
     public RecurrentWeights(Recurrent<TCell> layer, KernelKind kernel)
     {
@@ -28,6 +29,21 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
         _phases = new Phase[phases.Length];
         for (var p = 0; p < phases.Length; p++)
             _phases[p] = new Phase(phases[p], kernel, layer.InputSize, layer.OutputSize);
+    }
+
+    /// <summary>
+    /// Memory of the panels, which a backward pass may overwrite with the weights as it reads them: the next forward pass
+    /// packs anew.
+    /// </summary>
+    public float* Memory => _memory!.Pointer;
+
+    /// <summary>Allocates <see cref="Memory"/>, at least so many floats.</summary>
+    public void Allocate(long length = 0)
+    {
+        _memory = new AlignedBuffer(Math.Max(length, _phases.Sum(phase => phase.Length)));
+        var next = _memory.Pointer;
+        foreach (var phase in _phases)
+            next = phase.Place(next);
     }
 
     /// <summary>p [P·H], or nothing.</summary>
@@ -42,6 +58,8 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
     {
         float* weightIh = parameters.ValuePointer(_layer.WeightIh), weightHh = parameters.ValuePointer(_layer.WeightHh);
         float* biasIh = parameters.ValuePointer(_layer.BiasIh), biasHh = parameters.ValuePointer(_layer.BiasHh);
+        if (_memory is null)
+            Allocate();
         foreach (var phase in _phases)
             phase.Pack(weightIh, weightHh, biasIh, biasHh);
         if (_layer.WeightPeephole is { } peephole)
@@ -73,6 +91,19 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
         public GatePanels? Inputs { get; }
 
         public float* ApartBias => _apartBias.Pointer;
+
+        /// <summary>Floats of the panels, in whole cache lines.</summary>
+        public long Length => InLines(Panels) + InLines(Inputs);
+
+        /// <summary>Takes memory for the panels; returns what lies behind it.</summary>
+        public float* Place(float* memory)
+        {
+            Panels.Place(memory);
+            Inputs?.Place(memory + InLines(Panels));
+            return memory + Length;
+        }
+
+        static long InLines(GatePanels? panels) => ((panels?.Length ?? 0) + 15) / 16 * 16;
 
         public void Pack(float* weightIh, float* weightHh, float* biasIh, float* biasHh)
         {

@@ -80,8 +80,10 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     readonly RecurrentWeights<TCell> _weights;
     readonly Arena.Region _preActivations, _dSaved;
     readonly StepBuffer? _gates, _saved;
-    PackedMatrix? _weightIhBack;
-    readonly PackedMatrix[] _weightHhBack = [];
+
+    // Where W_ih and each product's W_hh lie as the backward pass reads them, in the forward pass's memory.
+    readonly nint _weightIhBack;
+    readonly nint[] _weightHhBack = [];
 
     public UnrolledRecurrent(
         Recurrent<TCell> layer, UnrollContext context, RecurrentWeights<TCell> weights, Keep keep, int maxSteps, int maxBatch)
@@ -113,9 +115,16 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         context.ReserveTallScratch(_width, 1, layer.InputSize, 1);
 
         var products = _cell.Products;
-        _weightHhBack = new PackedMatrix[products.Length];
+        _weightHhBack = new nint[products.Length];
+        nint length = 0;
         for (var p = 0; p < products.Length; p++)
-            _weightHhBack[p] = new PackedMatrix(products[p].GateCount * _h, _h);
+        {
+            _weightHhBack[p] = length;
+            length += (nint)PackedMatrix.Length(products[p].GateCount * _h, _h);
+        }
+
+        _weightIhBack = length;
+        _weights.Allocate(length + PackedMatrix.Length(_width, layer.InputSize));
     }
 
     public override ReadOnlySpan<string> GateNames => _cell.GateNames;
@@ -141,12 +150,14 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     {
         base.PrepareBackward();
         var kernel = _context.Engine.Kernel;
-        // Made when first asked for: the lowest layer's inputs seldom need a gradient.
         if (InputGradient != null)
-            (_weightIhBack ??= new PackedMatrix(_width, Layer.InputSize)).Pack(kernel, Value(_layer.WeightIh), transposed: false);
+            PackedMatrix.Pack(kernel, Value(_layer.WeightIh), Layer.InputSize, transposed: false, _width, Layer.InputSize, _weights.Memory + _weightIhBack);
         var products = _cell.Products;
         for (var p = 0; p < products.Length; p++)
-            _weightHhBack[p].Pack(kernel, Value(_layer.WeightHh) + RowOf(products[p]) * _h, transposed: false);
+        {
+            var source = Value(_layer.WeightHh) + (RowOf(products[p]) * _h);
+            PackedMatrix.Pack(kernel, source, _h, transposed: false, products[p].GateCount * _h, _h, _weights.Memory + _weightHhBack[p]);
+        }
     }
 
     protected override void ForwardStep(int t, int b, int rows)
@@ -301,7 +312,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 K = product.GateCount * _h,
                 A = gradient.Pointer,
                 ARow = gradient.Stride,
-                B = _weightHhBack[p].Pointer,
+                B = _weights.Memory + _weightHhBack[p],
                 C = toHidden ? step.DHMasked : step.DSaved,
                 CRow = _h,
                 Start = toHidden ? TileStart.Destination : TileStart.Zero,
@@ -319,7 +330,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             K = _width,
             A = step.Gates,
             ARow = _width,
-            B = _weightIhBack!.Pointer,
+            B = _weights.Memory + _weightIhBack,
             C = InputGradient + RowOffset(t, b, Layer.InputSize),
             CRow = Layer.InputSize,
         });

@@ -15,7 +15,7 @@ public class ActivationMemoryTests
         {
             var single = new SequenceModel(new SequenceModelOptions(I, [cell]), Kernels.Engine(Kernels.Chosen));
             long g = single.Parameters.Find(0, ParameterRole.BiasIh).Length / H;
-            long s = cell is RnnOptions ? 0 : 1, c = cell is LstmOptions ? 1 : 0;
+            long s = cell is GruOptions ? 1 : 0, c = cell is LstmOptions ? 1 : 0;
             var withoutDY = cell is LayerNormLstmOptions
                 ? (rows * ((12 * H) + (2 * H) + 9)) + ((rows + B) * 2 * H) + (B * 7 * H)
                 : (rows * ((g * H) + (s * H))) + ((rows + B) * (H + (c * H))) + (B * (80 + (3 * H) + (c * H)));
