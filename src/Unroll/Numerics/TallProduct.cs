@@ -237,7 +237,7 @@ static unsafe class TallProduct
         {
             var width = Math.Min(panelWidth, n - n0);
             var padded = PackedMatrix.Padded(width, S.Count);
-            if (Single(columns, n0, width) is (>= 0 and var index, var start))
+            if (Single(columns, n0, width) is ( >= 0 and var index, var start))
             {
                 var c = columns[index].Destination + (m * columns[index].DestinationRow) + (n0 - start);
                 Tiles<S, V>(rows, left, tileStride, panel, width, c, columns[index].DestinationRow);
