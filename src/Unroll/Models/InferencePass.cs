@@ -175,17 +175,13 @@ sealed unsafe class InferencePass
     {
         var engine = _model.Engine;
         var flops = _flopsPerStep * BatchSize;
-        if (BatchSize < engine.Threads && StepJob.IsWorthSharing(engine, flops))
-        {
-            foreach (var layer in _layers)
-                _stepJob.Run(engine, layer, t);
-        }
-        else
+        if (BatchSize >= engine.Threads || !_stepJob.TryRun(engine, _layers, t, flops))
         {
             (_first, _end, _t0, _t1) = (0, _layers.Length, t, t + 1);
             _job.Run(engine, BatchSize, flops);
         }
 
+        _stepJob.End(engine, flops);
         GC.KeepAlive(this);
     }
 
