@@ -68,9 +68,9 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     // Backward, a block's gates of one step should stay in the second-level cache.
     const int BackwardBlockFloats = 128 * 1024;
 
-    // A row of a panel has 64 floats, and 16 more that its padding may overwrite. Fewer than 32 rows have room for several
-    // panels, 8 KiB in all.
-    const int PanelRow = 64, PanelPadding = 16, PreActivationFloats = 2048;
+    // A row of the widest panel has 64 floats, and 16 more that its padding may overwrite. Fewer than 32 rows have room for
+    // several panels, 8 KiB in all.
+    const int PanelPadding = 16, SmallestRow = 64 + PanelPadding, PreActivationFloats = 2048;
 
     readonly Recurrent<TCell> _layer;
     readonly UnrollContext _context;
@@ -98,8 +98,9 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
         var arena = context.Arena;
         var phases = _cell.Phases.Length;
-        var panels = Math.Clamp(PreActivationFloats / PanelRow / maxBatch, 1, weights.MostPanels);
-        _preActivationRow = (panels * PanelRow) + PanelPadding;
+        var panelRow = PackedMatrix.PanelWidth(KernelLanes.Of(context.Engine.Kernel));
+        var panels = Math.Min(PreActivationFloats / panelRow / maxBatch, weights.MostPanels);
+        _preActivationRow = Math.Max((panels * panelRow) + PanelPadding, SmallestRow);
         _preActivations = arena.Reserve((long)maxBatch * _preActivationRow * (keep == Keep.TwoSteps ? context.Engine.Threads : 1));
         if (!ForBackward)
         {
