@@ -30,7 +30,7 @@ sealed unsafe class GatePanels
         _lanes = KernelLanes.Of(kernel);
         UnitsPerPanel = _lanes * Math.Max(1, PanelVectors / gates.Length);
         Count = (hiddenSize + UnitsPerPanel - 1) / UnitsPerPanel;
-        var width = ((gates.Length * hiddenSize) + _lanes - 1) / _lanes * _lanes;
+        var width = PackedMatrix.Padded(gates.Length * hiddenSize, _lanes);
         Length = (long)width * depth;
         _bias = new AlignedBuffer(width);
     }
@@ -53,7 +53,7 @@ sealed unsafe class GatePanels
     /// <summary>Units in a panel.</summary>
     public int Units(int panel) => Math.Min(UnitsPerPanel, _hidden - (panel * UnitsPerPanel));
 
-    /// <summary>Floats in a panel's row: gates × units, padded to whole vectors.</summary>
+    /// <summary>Floats in a panel's row: gates × units, padded as <see cref="PackedMatrix"/> pads.</summary>
     public int Width(int panel) => PackedMatrix.Padded(_gates.Length * Units(panel), _lanes);
 
     /// <summary>[depth, width].</summary>

@@ -16,8 +16,7 @@ sealed class StepJob : ParallelJob
     // From 10 µs on, and from 1.5 µs on at once after the step before.
     const long SmallestParallelFlops = 1_000_000, SmallestFollowingFlops = 150_000;
 
-    // As long as a thread that waits spins.
-    static readonly TimeSpan s_atOnce = TimeSpan.FromMicroseconds(20);
+    static readonly TimeSpan s_atOnce = TimeSpan.FromMicroseconds(WorkerTeam.SpinMicroseconds);
 
     UnrolledLayer? _layer;
     int _t, _part;

@@ -51,11 +51,8 @@ static unsafe class TallProduct
             n += width;
         foreach (var lanes in (ReadOnlySpan<int>)[4, 8, 16])
             mixed = Math.Max(mixed, MixedWidth(widths, n, lanes));
-        return PanelsLength(n, DeepestBlock) + ((long)mixed * m) + (DeepestBlock * RowBlock) + (RowBlock * TilePadding);
+        return PackedMatrix.Length(DeepestBlock, n) + ((long)mixed * m) + (DeepestBlock * RowBlock) + (RowBlock * TilePadding);
     }
-
-    // Whole cache lines for every kernel.
-    static nint PanelsLength(int n, int depth) => (nint)(n + 15) / 16 * 16 * depth;
 
     /// <summary>The padded widths of all panels that hold columns of more than one matrix.</summary>
     static int MixedWidth(ReadOnlySpan<int> widths, int n, int lanes)
@@ -108,7 +105,7 @@ static unsafe class TallProduct
         foreach (var group in columns)
             n += group.Width;
         var depth = Depth(S.Count);
-        var mixed = scratch + PanelsLength(n, depth);
+        var mixed = scratch + PackedMatrix.Length(depth, n);
         var tiles = Exchange<S, V>(columns, n, m0, m1, mixed, gather: true);
         for (var k0 = 0; k0 < k; k0 += depth)
         {

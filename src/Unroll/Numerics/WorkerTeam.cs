@@ -23,8 +23,11 @@ abstract class ParallelJob
 /// </remarks>
 sealed class WorkerTeam : IDisposable
 {
-    // The serial parts between the phases of a training step take some microseconds; waking a parked thread takes about 50.
-    static readonly long s_spinTicks = Stopwatch.Frequency / 1_000_000 * 20;
+    /// <summary>How long a thread that waits for work spins; after so long it may not be there at once.</summary>
+    /// <remarks>The serial parts between the phases of a training step take some microseconds; waking a parked thread takes about 50.</remarks>
+    public const int SpinMicroseconds = 20;
+
+    static readonly long s_spinTicks = Stopwatch.Frequency / 1_000_000 * SpinMicroseconds;
     static readonly long s_yieldTicks = Stopwatch.Frequency / 1_000_000 * 200;
 
     readonly object _gate = new();
