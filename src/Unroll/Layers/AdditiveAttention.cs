@@ -108,10 +108,10 @@ sealed unsafe class UnrolledAdditiveAttention : UnrolledAttention
         }
     }
 
-    public override void PrepareBackward()
+    public override void PackBackward(int worker, int workers)
     {
-        base.PrepareBackward();
-        _weightQueryBack!.Pack(Context.Engine.Kernel, Context.Parameters.ValuePointer(Attention.WeightQuery!), transposed: false);
+        base.PackBackward(worker, workers);
+        _weightQueryBack!.Pack(Context.Engine.Kernel, Context.Parameters.ValuePointer(Attention.WeightQuery!), transposed: false, worker, workers);
     }
 
     protected override void QueryGradient(int t0, int t1, int b0, int b1) => Context.Engine.Multiply(new GemmProblem

@@ -219,8 +219,8 @@ abstract unsafe class UnrolledAttention : UnrolledLayer
         });
     }
 
-    public override void PrepareBackward() =>
-        WeightKeyBack!.Pack(Context.Engine.Kernel, Context.Parameters.ValuePointer(Attention.WeightKey), transposed: false);
+    public override void PackBackward(int worker, int workers) =>
+        WeightKeyBack!.Pack(Context.Engine.Kernel, Context.Parameters.ValuePointer(Attention.WeightKey), transposed: false, worker, workers);
 
     public override void AccumulateGradients(int worker, int workers)
     {

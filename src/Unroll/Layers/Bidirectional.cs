@@ -39,10 +39,10 @@ sealed class BidirectionalWeights(PackedWeights forward, PackedWeights backward)
 
     public PackedWeights Backward => backward;
 
-    public override void Pack(Engine engine, ParameterSet parameters)
+    public override void Pack(Engine engine, ParameterSet parameters, int worker, int workers)
     {
-        forward.Pack(engine, parameters);
-        backward.Pack(engine, parameters);
+        forward.Pack(engine, parameters, worker, workers);
+        backward.Pack(engine, parameters, worker, workers);
     }
 }
 
@@ -113,6 +113,12 @@ sealed unsafe class UnrolledBidirectional : UnrolledLayer
         _backward.InputGradient = InputGradient == null ? null : _context.Arena.Pointer(_dTurned);
         _forward.PrepareBackward();
         _backward.PrepareBackward();
+    }
+
+    public override void PackBackward(int worker, int workers)
+    {
+        _forward.PackBackward(worker, workers);
+        _backward.PackBackward(worker, workers);
     }
 
     public override void PrepareGradients()

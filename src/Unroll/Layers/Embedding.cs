@@ -70,9 +70,8 @@ sealed unsafe class UnrolledEmbedding : UnrolledLayer
 
     public override void AccumulateGradients(int worker, int workers)
     {
-        var blocks = (Layer.OutputSize + ColumnGrain - 1) / ColumnGrain;
-        var (start, end) = ParallelJob.Share(blocks, worker, workers);
-        var pass = new GradientPass { Owner = this, Start = start * ColumnGrain, End = Math.Min(end * ColumnGrain, Layer.OutputSize) };
+        var (start, end) = ParallelJob.Share(Layer.OutputSize, worker, workers, ColumnGrain);
+        var pass = new GradientPass { Owner = this, Start = start, End = end };
         _context.Engine.Run(ref pass);
     }
 

@@ -62,10 +62,14 @@ sealed unsafe class GatePanels
     /// <summary>[width].</summary>
     public float* Bias(int panel) => _bias.Pointer + ((nint)panel * UnitsPerPanel * _gates.Length);
 
-    /// <summary>Fills rows [<paramref name="row"/>, row + columns) of every panel from the weights [G·H, columns].</summary>
-    public void Pack(float* weights, int columns, int row)
+    /// <summary>
+    /// Fills rows [<paramref name="row"/>, row + columns) of every panel from the weights [G·H, columns]; of several
+    /// workers each fills some of the panels.
+    /// </summary>
+    public void Pack(float* weights, int columns, int row, int worker = 0, int workers = 1)
     {
-        for (var panel = 0; panel < Count; panel++)
+        var (first, end) = ParallelJob.Share(Count, worker, workers);
+        for (var panel = first; panel < end; panel++)
         {
             int units = Units(panel), width = Width(panel);
             var destination = Weights(panel) + ((nint)row * width);

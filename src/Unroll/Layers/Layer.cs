@@ -179,6 +179,11 @@ abstract unsafe class UnrolledLayer(Layer layer)
     {
     }
 
+    /// <summary>Packs one worker's share of the weights as <see cref="Backward"/> reads them.</summary>
+    public virtual void PackBackward(int worker, int workers)
+    {
+    }
+
     /// <summary>Computes the output of steps [t0, t1) of rows [b0, b1), in rising order of calls.</summary>
     public abstract void Forward(int t0, int t1, int b0, int b1);
 

@@ -71,10 +71,12 @@ sealed unsafe class LayerNormLstmWeights(LayerNormLstm layer) : PackedWeights
 
     public float* BiasCell => _biasCell.Pointer;
 
-    public override void Pack(Engine engine, ParameterSet parameters)
+    public override void Pack(Engine engine, ParameterSet parameters, int worker, int workers)
     {
-        _ih.Pack(engine.Kernel, parameters.ValuePointer(layer.WeightIh), transposed: true);
-        _hh.Pack(engine.Kernel, parameters.ValuePointer(layer.WeightHh), transposed: true);
+        _ih.Pack(engine.Kernel, parameters.ValuePointer(layer.WeightIh), transposed: true, worker, workers);
+        _hh.Pack(engine.Kernel, parameters.ValuePointer(layer.WeightHh), transposed: true, worker, workers);
+        if (worker > 0)
+            return;
         parameters.ValuesOf(layer.GainIh).CopyTo(_gainIh.Span);
         parameters.ValuesOf(layer.GainHh).CopyTo(_gainHh.Span);
         parameters.ValuesOf(layer.GainCell).CopyTo(_gainCell.Span);
@@ -158,10 +160,16 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
     public override void PrepareBackward()
     {
         base.PrepareBackward();
+        if (InputGradient != null)
+            _weightIhBack ??= new PackedMatrix(_width, Layer.InputSize);
+    }
+
+    public override void PackBackward(int worker, int workers)
+    {
         var kernel = _context.Engine.Kernel;
         if (InputGradient != null)
-            (_weightIhBack ??= new PackedMatrix(_width, Layer.InputSize)).Pack(kernel, Value(_layer.WeightIh), transposed: false);
-        _weightHhBack!.Pack(kernel, Value(_layer.WeightHh), transposed: false);
+            _weightIhBack!.Pack(kernel, Value(_layer.WeightIh), transposed: false, worker, workers);
+        _weightHhBack!.Pack(kernel, Value(_layer.WeightHh), transposed: false, worker, workers);
     }
 
     protected override void ForwardStep(int t, int b, int rows)

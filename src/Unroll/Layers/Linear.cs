@@ -54,8 +54,8 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
 
     public override long FlopsPerStep => 2L * Layer.InputSize * Layer.OutputSize;
 
-    public override void PrepareBackward() =>
-        _weightBack!.Pack(_context.Engine.Kernel, _context.Parameters.ValuePointer(_layer.Weight), transposed: false);
+    public override void PackBackward(int worker, int workers) =>
+        _weightBack!.Pack(_context.Engine.Kernel, _context.Parameters.ValuePointer(_layer.Weight), transposed: false, worker, workers);
 
     public override void Forward(int t0, int t1, int b0, int b1)
     {

@@ -8,8 +8,8 @@ namespace Unroll.Layers;
 /// </summary>
 abstract class PackedWeights
 {
-    /// <summary>Takes the present parameters.</summary>
-    public abstract void Pack(Engine engine, ParameterSet parameters);
+    /// <summary>Takes one worker's share of the present parameters.</summary>
+    public abstract void Pack(Engine engine, ParameterSet parameters, int worker = 0, int workers = 1);
 }
 
 /// <summary>The weights of a recurrent layer, phase by phase.</summary>
@@ -54,15 +54,16 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
     /// <summary>The panels of the phase that has the most.</summary>
     public int MostPanels => _phases.Max(phase => phase.Panels.Count);
 
-    public override void Pack(Engine engine, ParameterSet parameters)
+    public override void Pack(Engine engine, ParameterSet parameters, int worker, int workers)
     {
         float* weightIh = parameters.ValuePointer(_layer.WeightIh), weightHh = parameters.ValuePointer(_layer.WeightHh);
         float* biasIh = parameters.ValuePointer(_layer.BiasIh), biasHh = parameters.ValuePointer(_layer.BiasHh);
+        // A training pass, which alone has several workers, has allocated already.
         if (_memory is null)
             Allocate();
         foreach (var phase in _phases)
-            phase.Pack(weightIh, weightHh, biasIh, biasHh);
-        if (_layer.WeightPeephole is { } peephole)
+            phase.Pack(weightIh, weightHh, biasIh, biasHh, worker, workers);
+        if (_layer.WeightPeephole is { } peephole && worker == 0)
             parameters.ValuesOf(peephole).CopyTo(_peephole.Span);
     }
 
@@ -105,11 +106,13 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
 
         static long InLines(GatePanels? panels) => ((panels?.Length ?? 0) + 15) / 16 * 16;
 
-        public void Pack(float* weightIh, float* weightHh, float* biasIh, float* biasHh)
+        public void Pack(float* weightIh, float* weightHh, float* biasIh, float* biasHh, int worker, int workers)
         {
-            (Inputs ?? Panels).Pack(weightIh, _inputSize, 0);
+            (Inputs ?? Panels).Pack(weightIh, _inputSize, 0, worker, workers);
+            Panels.Pack(weightHh, _hiddenSize, Inputs is null ? _inputSize : 0, worker, workers);
+            if (worker > 0)
+                return;
             (Inputs ?? Panels).PackBias(biasIh, biasHh, except: _apart);
-            Panels.Pack(weightHh, _hiddenSize, Inputs is null ? _inputSize : 0);
             if (Inputs is not null)
                 new ReadOnlySpan<float>(biasHh + ((nint)_apart * _hiddenSize), _hiddenSize).CopyTo(_apartBias.Span);
         }
@@ -126,10 +129,11 @@ sealed unsafe class LinearWeights(Linear layer) : PackedWeights
 
     public float* Bias => _bias.Pointer;
 
-    public override void Pack(Engine engine, ParameterSet parameters)
+    public override void Pack(Engine engine, ParameterSet parameters, int worker, int workers)
     {
-        _weight.Pack(engine.Kernel, parameters.ValuePointer(layer.Weight), transposed: true);
-        parameters.ValuesOf(layer.Bias).CopyTo(_bias.Span);
+        _weight.Pack(engine.Kernel, parameters.ValuePointer(layer.Weight), transposed: true, worker, workers);
+        if (worker == 0)
+            parameters.ValuesOf(layer.Bias).CopyTo(_bias.Span);
     }
 }
 
@@ -140,7 +144,11 @@ sealed unsafe class EmbeddingWeights(Embedding layer) : PackedWeights
 
     public float* Vectors => _vectors.Pointer;
 
-    public override void Pack(Engine engine, ParameterSet parameters) => parameters.ValuesOf(layer.Weight).CopyTo(_vectors.Span);
+    public override void Pack(Engine engine, ParameterSet parameters, int worker, int workers)
+    {
+        var (start, end) = ParallelJob.Share(layer.Weight.Length, worker, workers);
+        parameters.ValuesOf(layer.Weight)[start..end].CopyTo(_vectors.Span[start..end]);
+    }
 }
 
 /// <summary>The weights of an attention: W_k and, where the score is additive, W_q, b and v.</summary>
@@ -159,12 +167,14 @@ sealed unsafe class AttentionWeights(Attention layer) : PackedWeights
 
     public float* Score => _score.Pointer;
 
-    public override void Pack(Engine engine, ParameterSet parameters)
+    public override void Pack(Engine engine, ParameterSet parameters, int worker, int workers)
     {
-        _key.Pack(engine.Kernel, parameters.ValuePointer(layer.WeightKey), transposed: true);
+        _key.Pack(engine.Kernel, parameters.ValuePointer(layer.WeightKey), transposed: true, worker, workers);
         if (layer is not { WeightQuery: { } query, Bias: { } bias, WeightScore: { } score })
             return;
-        _query!.Pack(engine.Kernel, parameters.ValuePointer(query), transposed: true);
+        _query!.Pack(engine.Kernel, parameters.ValuePointer(query), transposed: true, worker, workers);
+        if (worker > 0)
+            return;
         parameters.ValuesOf(bias).CopyTo(_bias.Span);
         parameters.ValuesOf(score).CopyTo(_score.Span);
     }

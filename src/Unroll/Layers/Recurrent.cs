@@ -147,18 +147,16 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         _saved?.Resize(batch);
     }
 
-    public override void PrepareBackward()
+    public override void PackBackward(int worker, int workers)
     {
-        base.PrepareBackward();
-        var kernel = _context.Engine.Kernel;
         if (InputGradient != null)
-            PackedMatrix.Pack(kernel, Value(_layer.WeightIh), Layer.InputSize, transposed: false, _width, Layer.InputSize, _weights.Memory + _weightIhBack);
+            Pack(Value(_layer.WeightIh), Layer.InputSize, _width, _weightIhBack);
         var products = _cell.Products;
         for (var p = 0; p < products.Length; p++)
-        {
-            var source = Value(_layer.WeightHh) + (RowOf(products[p]) * _h);
-            PackedMatrix.Pack(kernel, source, _h, transposed: false, products[p].GateCount * _h, _h, _weights.Memory + _weightHhBack[p]);
-        }
+            Pack(Value(_layer.WeightHh) + (RowOf(products[p]) * _h), _h, products[p].GateCount * _h, _weightHhBack[p]);
+
+        void Pack(float* source, int columns, int rows, nint at) =>
+            PackedMatrix.Pack(_context.Engine.Kernel, source, columns, transposed: false, rows, columns, _weights.Memory + at, worker, workers);
     }
 
     protected override void ForwardStep(int t, int b, int rows)

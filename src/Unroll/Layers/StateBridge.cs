@@ -109,12 +109,6 @@ sealed unsafe class UnrolledStateBridge
         }
     }
 
-    public void PrepareBackward()
-    {
-        foreach (var map in Maps)
-            map.PrepareBackward();
-    }
-
     /// <summary>Sets the gradient of the encoder's last states of rows [b0, b1) from that of the decoder's first ones.</summary>
     public void Backward(IReadOnlyList<UnrolledRecurrent> decoder, int b0, int b1)
     {

@@ -26,7 +26,7 @@ public sealed unsafe class UnrolledEncoderDecoder
     readonly int[] _lengths;
     readonly byte[] _feedback;
     readonly RowJob _forwardJob, _backwardJob;
-    readonly GradientJob _gradientJob;
+    readonly ShareJob _packJob, _packBackwardJob, _gradientJob;
     InputTrace? _inputTrace;
     bool _freeRunning;
     bool _forwardDone;
@@ -67,7 +67,9 @@ public sealed unsafe class UnrolledEncoderDecoder
         _context.Commit();
         _forwardJob = new RowJob(ForwardRows);
         _backwardJob = new RowJob(BackwardRows);
-        _gradientJob = new GradientJob(this);
+        _packJob = new ShareJob(Pack);
+        _packBackwardJob = new ShareJob(PackBackward);
+        _gradientJob = new ShareJob(AccumulateGradients);
         Resize(maxSourceSteps, maxTargetSteps, maxBatch);
 
         UnrolledLayer Unroll(Layer layer, Keep keep, int steps) => layer.Unroll(_context, WeightsOf(layer), keep, steps, maxBatch);
@@ -179,8 +181,6 @@ public sealed unsafe class UnrolledEncoderDecoder
         _forwardDone = false;
         TakeFeedback(feedback);
         TakeLengths();
-        for (var index = 0; index < _weights.Length; index++)
-            _weights[index]?.Pack(Model.Engine, Model.Parameters);
         for (var index = 0; index < _all.Length; index++)
             _all[index].PrepareForward(training, noise ^ ((ulong)index << 56));
         foreach (var cell in _encoderCells)
@@ -192,6 +192,7 @@ public sealed unsafe class UnrolledEncoderDecoder
         }
 
         _attention?.SetSource(_encoder[^1].Output, _encoder[^1].OutputGradient, SourceSteps, SourceLengths);
+        _packJob.Run(Model.Engine, Flops());
         _forwardJob.Run(Model.Engine, BatchSize, Flops());
         _forwardDone = true;
         GC.KeepAlive(this);
@@ -208,7 +209,7 @@ public sealed unsafe class UnrolledEncoderDecoder
         BackwardThroughTime(sourceGradient);
         foreach (var layer in _all)
             layer.PrepareGradients();
-        Model.Engine.Team.Run(_gradientJob, RowJob.Workers(Model.Engine, Flops()));
+        _gradientJob.Run(Model.Engine, Flops());
         GC.KeepAlive(this);
     }
 
@@ -226,6 +227,7 @@ public sealed unsafe class UnrolledEncoderDecoder
             cell.WantsInitialGradient = false;
         foreach (var cell in _decoderCells)
             cell.WantsInitialGradient = true;
+        _packBackwardJob.Run(Model.Engine, Flops());
         _backwardJob.Run(Model.Engine, BatchSize, Flops());
         GC.KeepAlive(this);
     }
@@ -269,6 +271,24 @@ public sealed unsafe class UnrolledEncoderDecoder
         var lengths = SourceLengths.ContainsAnyExcept(SourceSteps) ? _lengths : null;
         foreach (var layer in _encoder)
             layer.Lengths = lengths;
+    }
+
+    void Pack(int worker, int workers)
+    {
+        foreach (var weights in _weights)
+            weights?.Pack(Model.Engine, Model.Parameters, worker, workers);
+    }
+
+    void PackBackward(int worker, int workers)
+    {
+        foreach (var layer in _all)
+            layer.PackBackward(worker, workers);
+    }
+
+    void AccumulateGradients(int worker, int workers)
+    {
+        foreach (var layer in _all)
+            layer.AccumulateGradients(worker, workers);
     }
 
     void ForwardRows(int b0, int b1)
@@ -358,14 +378,4 @@ public sealed unsafe class UnrolledEncoderDecoder
         new(array + ((nint)b0 * layer.Layer.OutputSize), (b1 - b0) * layer.Layer.OutputSize);
 
     Span<float> FirstRows(float* array, UnrolledLayer layer) => Rows(array, layer, 0, BatchSize);
-
-    /// <summary>The weight gradients, split by their own rows.</summary>
-    sealed class GradientJob(UnrolledEncoderDecoder owner) : ParallelJob
-    {
-        public override void Execute(int worker, int workers)
-        {
-            foreach (var layer in owner._all)
-                layer.AccumulateGradients(worker, workers);
-        }
-    }
 }

@@ -24,7 +24,7 @@ public sealed unsafe class UnrolledModel
     readonly int[] _lengths;
     readonly long _flopsPerStep;
     readonly RowJob _forwardJob, _backwardJob;
-    readonly GradientJob _gradientJob;
+    readonly ShareJob _packJob, _packBackwardJob, _gradientJob;
     InputTrace? _inputTrace;
     bool _closedLoop;
     bool _forwardDone;
@@ -65,7 +65,9 @@ public sealed unsafe class UnrolledModel
         _flopsPerStep = _layers.Sum(layer => layer.FlopsPerStep);
         _forwardJob = new RowJob(ForwardRows);
         _backwardJob = new RowJob(BackwardRows);
-        _gradientJob = new GradientJob(this);
+        _packJob = new ShareJob(Pack);
+        _packBackwardJob = new ShareJob(PackBackward);
+        _gradientJob = new ShareJob(AccumulateGradients);
         Resize(maxSteps, maxBatch);
     }
 
@@ -110,6 +112,9 @@ public sealed unsafe class UnrolledModel
 
     /// <summary>∂loss/∂(state before the first step) after a backward pass that was asked for it.</summary>
     public ModelState InitialStateGradient { get; }
+
+    /// <summary>Operations of a forward pass.</summary>
+    long Flops => _flopsPerStep * Steps * BatchSize;
 
     /// <summary>The layers, in the order of the model's.</summary>
     internal IReadOnlyList<UnrolledLayer> Layers => _layers;
@@ -156,10 +161,7 @@ public sealed unsafe class UnrolledModel
         TakeFeedback(feedback);
         TakeLengths(lengths);
         for (var index = 0; index < _layers.Length; index++)
-        {
-            _weights[index]?.Pack(Model.Engine, Model.Parameters);
             _layers[index].PrepareForward(training, noise ^ ((ulong)index << 56));
-        }
 
         for (var index = 0; index < _recurrent.Length; index++)
         {
@@ -169,7 +171,8 @@ public sealed unsafe class UnrolledModel
             layer.StartsAtZero = !InitialState.Hidden(index)[..(BatchSize * layer.Layer.OutputSize)].ContainsAnyExcept(0f);
         }
 
-        _forwardJob.Run(Model.Engine, BatchSize, _flopsPerStep * Steps * BatchSize);
+        _packJob.Run(Model.Engine, Flops);
+        _forwardJob.Run(Model.Engine, BatchSize, Flops);
         _forwardDone = true;
         GC.KeepAlive(this);
     }
@@ -187,7 +190,7 @@ public sealed unsafe class UnrolledModel
         BackwardThroughTime(inputGradient, initialStateGradient);
         foreach (var layer in _layers)
             layer.PrepareGradients();
-        Model.Engine.Team.Run(_gradientJob, RowJob.Workers(Model.Engine, _flopsPerStep * Steps * BatchSize));
+        _gradientJob.Run(Model.Engine, Flops);
         GC.KeepAlive(this);
     }
 
@@ -209,7 +212,8 @@ public sealed unsafe class UnrolledModel
             layer.WantsInitialGradient = initialStateGradient;
         }
 
-        _backwardJob.Run(Model.Engine, BatchSize, _flopsPerStep * Steps * BatchSize);
+        _packBackwardJob.Run(Model.Engine, Flops);
+        _backwardJob.Run(Model.Engine, BatchSize, Flops);
         for (var index = 0; initialStateGradient && index < _recurrent.Length; index++)
         {
             var layer = _recurrent[index];
@@ -285,6 +289,24 @@ public sealed unsafe class UnrolledModel
             layer.Lengths = lengths.IsEmpty || layer.IsBehindPooling ? null : _lengths;
     }
 
+    void Pack(int worker, int workers)
+    {
+        foreach (var weights in _weights)
+            weights?.Pack(Model.Engine, Model.Parameters, worker, workers);
+    }
+
+    void PackBackward(int worker, int workers)
+    {
+        foreach (var layer in _layers)
+            layer.PackBackward(worker, workers);
+    }
+
+    void AccumulateGradients(int worker, int workers)
+    {
+        foreach (var layer in _layers)
+            layer.AccumulateGradients(worker, workers);
+    }
+
     void ForwardRows(int b0, int b1)
     {
         if (!_closedLoop)
@@ -344,16 +366,6 @@ public sealed unsafe class UnrolledModel
         {
             dY[feature] += dX[feature];
             dX[feature] = 0f;
-        }
-    }
-
-    /// <summary>The weight gradients, split by their own rows.</summary>
-    sealed class GradientJob(UnrolledModel model) : ParallelJob
-    {
-        public override void Execute(int worker, int workers)
-        {
-            foreach (var layer in model._layers)
-                layer.AccumulateGradients(worker, workers);
         }
     }
 }

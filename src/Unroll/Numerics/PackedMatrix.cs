@@ -7,6 +7,9 @@ namespace Unroll.Numerics;
 /// <remarks>The naive kernel keeps the plain [K, N] rows, so it depends on no packing code.</remarks>
 sealed unsafe class PackedMatrix
 {
+    // Workers begin at whole cache lines of the transposed source.
+    const int RowGrain = 16;
+
     readonly AlignedBuffer _buffer;
 
     /// <param name="k">Rows: the length of the dot products.</param>
@@ -36,15 +39,20 @@ sealed unsafe class PackedMatrix
     }
 
     /// <summary>Packs <paramref name="source"/> [K, N], or [N, K] when <paramref name="transposed"/>.</summary>
-    public void Pack(KernelKind kernel, float* source, bool transposed) =>
-        Pack(kernel, source, transposed ? K : N, transposed, K, N, _buffer.Pointer);
+    public void Pack(KernelKind kernel, float* source, bool transposed, int worker = 0, int workers = 1) =>
+        Pack(kernel, source, transposed ? K : N, transposed, K, N, _buffer.Pointer, worker, workers);
 
     /// <summary>Floats that K × N elements take, for every kernel.</summary>
     public static long Length(int k, int n) => (long)k * ((n + 15) / 16 * 16);
 
-    /// <summary>Packs rows that lie <paramref name="sourceRow"/> floats apart into 64-byte aligned memory.</summary>
-    public static void Pack(KernelKind kernel, float* source, nint sourceRow, bool transposed, int k, int n, float* destination)
+    /// <summary>
+    /// Packs rows that lie <paramref name="sourceRow"/> floats apart into 64-byte aligned memory; of several workers each
+    /// fills some of the K rows.
+    /// </summary>
+    public static void Pack(
+        KernelKind kernel, float* source, nint sourceRow, bool transposed, int k, int n, float* destination, int worker = 0, int workers = 1)
     {
+        var (start, end) = ParallelJob.Share(k, worker, workers, RowGrain);
         // The naive kernel's one panel is the plain matrix.
         var count = KernelLanes.Of(kernel);
         var width = kernel == KernelKind.Naive ? n : PanelWidth(count);
@@ -53,14 +61,16 @@ sealed unsafe class PackedMatrix
             var columns = Math.Min(width, n - n0);
             var padded = Padded(columns, count);
             if (transposed)
-                TransposedCopy.Copy(source + (n0 * sourceRow), sourceRow, columns, k, destination, padded);
-            for (var row = 0; row < k; row++)
+                TransposedCopy.Copy(source + (n0 * sourceRow) + start, sourceRow, columns, end - start, destination + ((nint)start * padded), padded);
+            for (var row = start; row < end; row++)
             {
+                var target = destination + ((nint)row * padded);
                 if (!transposed)
-                    new ReadOnlySpan<float>(source + (row * sourceRow) + n0, columns).CopyTo(new Span<float>(destination, columns));
-                new Span<float>(destination + columns, padded - columns).Clear();
-                destination += padded;
+                    new ReadOnlySpan<float>(source + (row * sourceRow) + n0, columns).CopyTo(new Span<float>(target, columns));
+                new Span<float>(target + columns, padded - columns).Clear();
             }
+
+            destination += (nint)k * padded;
         }
     }
 }

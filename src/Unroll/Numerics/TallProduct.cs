@@ -74,11 +74,7 @@ static unsafe class TallProduct
     }
 
     /// <summary>The rows of C that one of several workers computes.</summary>
-    public static (int Start, int End) Share(int m, int worker, int workers)
-    {
-        var (start, end) = ParallelJob.Share((m + RowGrain - 1) / RowGrain, worker, workers);
-        return (Math.Min(start * RowGrain, m), Math.Min(end * RowGrain, m));
-    }
+    public static (int Start, int End) Share(int m, int worker, int workers) => ParallelJob.Share(m, worker, workers, RowGrain);
 
     /// <summary>Computes rows [m0, m1) of C.</summary>
     /// <param name="k">K, the rows of both operands.</param>

@@ -12,6 +12,13 @@ abstract class ParallelJob
     /// <summary>The contiguous share [start, end) of <paramref name="worker"/> in <paramref name="count"/> equal items.</summary>
     public static (int Start, int End) Share(int count, int worker, int workers) =>
         ((int)((long)count * worker / workers), (int)((long)count * (worker + 1) / workers));
+
+    /// <summary>The share in whole groups of <paramref name="grain"/> items, of which the last may be smaller.</summary>
+    public static (int Start, int End) Share(int count, int worker, int workers, int grain)
+    {
+        var (start, end) = Share((count + grain - 1) / grain, worker, workers);
+        return (Math.Min(start * grain, count), Math.Min(end * grain, count));
+    }
 }
 
 /// <summary>A fixed set of threads that run one job at a time, each share once.</summary>
