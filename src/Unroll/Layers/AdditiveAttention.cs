@@ -137,7 +137,7 @@ sealed unsafe class UnrolledAdditiveAttention : UnrolledAttention
         var (start, end) = TallProduct.Share(A, worker, workers);
         ReadOnlySpan<TallColumns> columns =
             [new TallColumns { Source = Input, SourceRow = Q, Width = Q, Destination = parameters.GradientPointer(Attention.WeightQuery!), DestinationRow = Q }];
-        TallProduct.Accumulate<S, V>(Steps * Batch, Context.Arena.Pointer(_dR), A, start, end, columns, Context.TallScratch(worker));
+        TallProduct.Accumulate<S, V>(TallRows.First(Steps * Batch), Context.Arena.Pointer(_dR), A, start, end, columns, Context.TallScratch(worker));
 
         // dv += Σ_b dV_b, in rising order of b.
         if (worker == 0)

@@ -269,7 +269,7 @@ abstract unsafe class UnrolledAttention : UnrolledLayer
         if (Attention.Bias is { } bias)
             columns[1] = new TallColumns { Source = Context.One, Width = 1, Destination = parameters.GradientPointer(bias), DestinationRow = 1 };
         TallProduct.Accumulate<S, V>(
-            SourceSteps * Batch, ProjectedGradient, A, start, end, columns[..(Attention.Bias is null ? 1 : 2)], Context.TallScratch(worker));
+            TallRows.First(SourceSteps * Batch), ProjectedGradient, A, start, end, columns[..(Attention.Bias is null ? 1 : 2)], Context.TallScratch(worker));
     }
 
     protected nint RowOf(int t, int row) => ((nint)t * Batch) + row;

@@ -183,6 +183,14 @@ sealed unsafe class UnrolledBidirectional : UnrolledLayer
         _backward.AccumulateGradients(worker, workers);
     }
 
+    public override bool MergesGradients => _forward.MergesGradients;
+
+    public override void MergeGradients(int worker, int workers)
+    {
+        _forward.MergeGradients(worker, workers);
+        _backward.MergeGradients(worker, workers);
+    }
+
     Span<float> Row(float* array, int t, int b, int width) => new(array + ((((nint)t * Batch) + b) * width), width);
 
     void Merge(ReadOnlySpan<float> forward, ReadOnlySpan<float> backward, Span<float> y)

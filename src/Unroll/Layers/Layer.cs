@@ -212,6 +212,14 @@ abstract unsafe class UnrolledLayer(Layer layer)
     {
     }
 
+    /// <summary>Whether <see cref="AccumulateGradients"/> leaves a part of the sums to be added by <see cref="MergeGradients"/>.</summary>
+    public virtual bool MergesGradients => false;
+
+    /// <summary>Adds one worker's share of what AccumulateGradients has summed apart.</summary>
+    public virtual void MergeGradients(int worker, int workers)
+    {
+    }
+
     /// <summary>Multiply-adds of a forward pass per row and step, times two.</summary>
     public virtual long FlopsPerStep => 0;
 }

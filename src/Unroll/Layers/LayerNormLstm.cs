@@ -414,7 +414,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
             DestinationRow = columns,
         };
         TallProduct.Accumulate<S, V>(
-            (Steps - FirstStep) * Batch, dProduct.At(FirstStep, 0), _width, start, end, new ReadOnlySpan<TallColumns>(in inputs), _context.TallScratch(worker));
+            TallRows.First((Steps - FirstStep) * Batch), dProduct.At(FirstStep, 0), _width, start, end, new ReadOnlySpan<TallColumns>(in inputs), _context.TallScratch(worker));
     }
 
     /// <summary>The three normalisations of a row.</summary>

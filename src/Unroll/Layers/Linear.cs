@@ -172,7 +172,7 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
                 new TallColumns { Source = context.One, Width = 1, Destination = context.Parameters.GradientPointer(layer.Bias), DestinationRow = 1 },
             ];
             TallProduct.Accumulate<S, V>(
-                Owner.Steps * Owner.Batch, Owner.OutputGradient, layer.OutputSize, start, end, columns, context.TallScratch(Worker));
+                TallRows.First(Owner.Steps * Owner.Batch), Owner.OutputGradient, layer.OutputSize, start, end, columns, context.TallScratch(Worker));
         }
     }
 }

@@ -72,6 +72,10 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     // several panels, 8 KiB in all.
     const int PanelPadding = 16, SmallestRow = 64 + PanelPadding, PreActivationFloats = 2048;
 
+    // A batch of so many rows, in a forward pass of so many operations, has its weight gradients summed in two halves.
+    const int SmallestSplitBatch = 32;
+    const long SmallestSplitFlops = 20_000_000;
+
     readonly Recurrent<TCell> _layer;
     readonly UnrollContext _context;
     readonly TCell _cell;
@@ -125,7 +129,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
 
         _weightIhBack = length;
-        _weights.Allocate(length + PackedMatrix.Length(_width, layer.InputSize));
+        length += (nint)PackedMatrix.Length(_width, layer.InputSize);
+        _weights.Allocate(Math.Max(length, PartialGradientsLength));
     }
 
     public override ReadOnlySpan<string> GateNames => _cell.GateNames;
@@ -335,46 +340,23 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         });
     }
 
+    /// <summary>The parts of the batch whose weight gradients are summed apart.</summary>
+    int GradientParts => Batch < SmallestSplitBatch || FlopsPerStep * Steps * Batch < SmallestSplitFlops ? 1 : 2;
+
+    public override bool MergesGradients => GradientParts > 1;
+
     /// <summary>dW_ih, dW_hh, db_ih and db_hh: for each product, one pass over its gradient for all of them.</summary>
     void AccumulateGradients<S, V>(int worker, int workers)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var one = _context.One;
-        Span<TallColumns> columns = stackalloc TallColumns[4];
-        foreach (var product in _cell.Products)
+        for (var part = 0; part < GradientParts; part++)
         {
-            var row = RowOf(product);
-            columns[0] = new TallColumns
+            foreach (var product in _cell.Products)
             {
-                Source = product.Operand == ProductOperand.PreviousHidden ? RecurrentInput(FirstStep, 0) : Saved(FirstStep, 0),
-                SourceRow = _h,
-                Width = _h,
-                Destination = Gradient(_layer.WeightHh) + (row * _h),
-                DestinationRow = _h,
-            };
-            columns[1] = new TallColumns { Source = one, Width = 1, Destination = Gradient(_layer.BiasHh) + row, DestinationRow = 1 };
-            columns[2] = new TallColumns
-            {
-                Source = Input + RowOffset(FirstStep, 0, Layer.InputSize),
-                SourceRow = Layer.InputSize,
-                Width = Layer.InputSize,
-                Destination = Gradient(_layer.WeightIh) + (row * Layer.InputSize),
-                DestinationRow = Layer.InputSize,
-            };
-            columns[3] = new TallColumns { Source = one, Width = 1, Destination = Gradient(_layer.BiasIh) + row, DestinationRow = 1 };
-
-            var gates = new GradientRows { Pointer = Gates(FirstStep, 0) + row, Stride = _width };
-            var range = TallProduct.Share(product.GateCount * _h, worker, workers);
-            if (product.Gradient == ProductGradient.Gates)
-            {
-                Accumulate<S, V>(gates, range, columns, worker, recurrent: true);
-            }
-            else
-            {
-                var saved = new GradientRows { Pointer = Saved(FirstStep, 0), Stride = _h };
-                Accumulate<S, V>(saved, range, columns[..2], worker, recurrent: true);
-                Accumulate<S, V>(gates, range, columns[2..], worker, recurrent: false);
+                var (start, end) = TallProduct.Share(product.GateCount * _h, part, GradientParts, worker, workers);
+                if (start < end)
+                    Accumulate<S, V>(product, part, start, end, worker);
             }
         }
 
@@ -382,27 +364,109 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             PeepholeGradient<S, V>(Gradient(peephole));
     }
 
+    /// <summary>Rows [<paramref name="start"/>, <paramref name="end"/>) of a product's weights, from a part of the batch.</summary>
+    void Accumulate<S, V>(RecurrentProduct product, int part, int start, int end, int worker)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var one = _context.One;
+        var row = RowOf(product);
+        var (b0, b1) = ParallelJob.Share(Batch, part, GradientParts);
+        var sums = part == 0 ? Gradients : PartialGradients;
+        if (part > 0)
+            sums.Clear(row + start, row + end);
+        ReadOnlySpan<TallColumns> columns =
+        [
+            new()
+            {
+                Source = product.Operand == ProductOperand.PreviousHidden ? RecurrentInput(FirstStep, b0) : Saved(FirstStep, b0),
+                SourceRow = _h,
+                Width = _h,
+                Destination = sums.WeightHh + (row * _h),
+                DestinationRow = _h,
+            },
+            new() { Source = one, Width = 1, Destination = sums.BiasHh + row, DestinationRow = 1 },
+            new()
+            {
+                Source = Input + RowOffset(FirstStep, b0, Layer.InputSize),
+                SourceRow = Layer.InputSize,
+                Width = Layer.InputSize,
+                Destination = sums.WeightIh + (row * Layer.InputSize),
+                DestinationRow = Layer.InputSize,
+            },
+            new() { Source = one, Width = 1, Destination = sums.BiasIh + row, DestinationRow = 1 },
+        ];
+
+        var gates = new GradientRows { Pointer = Gates(FirstStep, b0) + row, Stride = _width };
+        if (product.Gradient == ProductGradient.Gates)
+        {
+            Accumulate<S, V>(gates, b1 - b0, start, end, columns, worker, recurrent: true);
+        }
+        else
+        {
+            var saved = new GradientRows { Pointer = Saved(FirstStep, b0), Stride = _h };
+            Accumulate<S, V>(saved, b1 - b0, start, end, columns[..2], worker, recurrent: true);
+            Accumulate<S, V>(gates, b1 - b0, start, end, columns[2..], worker, recurrent: false);
+        }
+    }
+
     /// <summary>
-    /// A tall product over all rows from the first step with a gradient. <paramref name="recurrent"/> columns begin with
-    /// hₜ₋₁ or what comes of it, which are left out of step 0 where they are 0.
+    /// A tall product over <paramref name="rows"/> rows of the batch at each step from the first one with a gradient.
+    /// <paramref name="recurrent"/> columns begin with hₜ₋₁ or what comes of it, which are left out of step 0 where they
+    /// are 0.
     /// </summary>
-    void Accumulate<S, V>(GradientRows gradient, (int Start, int End) range, Span<TallColumns> columns, int worker, bool recurrent)
+    void Accumulate<S, V>(GradientRows gradient, int rows, int start, int end, ReadOnlySpan<TallColumns> columns, int worker, bool recurrent)
         where S : struct, ISimd<V>
         where V : struct
     {
         var scratch = _context.TallScratch(worker);
-        var count = (Steps - FirstStep) * Batch;
+        var steps = Steps - FirstStep;
+        Span<TallColumns> rest = stackalloc TallColumns[columns.Length];
+        columns.CopyTo(rest);
         if (recurrent && StartsAtZero && FirstStep == 0)
         {
-            TallProduct.Accumulate<S, V>(Batch, gradient.Pointer, gradient.Stride, range.Start, range.End, columns[1..], scratch);
-            foreach (ref var group in columns)
+            TallProduct.Accumulate<S, V>(TallRows.First(rows), gradient.Pointer, gradient.Stride, start, end, columns[1..], scratch);
+            foreach (ref var group in rest)
                 group.Source += Batch * group.SourceRow;
             gradient.Pointer += (nint)Batch * gradient.Stride;
-            count -= Batch;
+            steps--;
         }
 
-        TallProduct.Accumulate<S, V>(count, gradient.Pointer, gradient.Stride, range.Start, range.End, columns, scratch);
+        TallProduct.Accumulate<S, V>(new TallRows(steps, rows, Batch - rows), gradient.Pointer, gradient.Stride, start, end, rest, scratch);
     }
+
+    public override void MergeGradients(int worker, int workers)
+    {
+        if (!MergesGradients)
+            return;
+        var merge = new MergePass { Sums = Gradients, Parts = PartialGradients, Owner = this, Worker = worker, Workers = workers };
+        _context.Engine.Run(ref merge);
+    }
+
+    /// <summary>Where the gradients are summed.</summary>
+    WeightGradients Gradients => new()
+    {
+        WeightHh = Gradient(_layer.WeightHh),
+        BiasHh = Gradient(_layer.BiasHh),
+        WeightIh = Gradient(_layer.WeightIh),
+        BiasIh = Gradient(_layer.BiasIh),
+        H = _h,
+        I = Layer.InputSize,
+    };
+
+    /// <summary>Where the second part's are summed: in the memory of the packed weights, which have done their work.</summary>
+    WeightGradients PartialGradients
+    {
+        get
+        {
+            var weightIh = _weights.Memory + ((nint)_width * _h);
+            var biasHh = weightIh + ((nint)_width * Layer.InputSize);
+            return new() { WeightHh = _weights.Memory, WeightIh = weightIh, BiasHh = biasHh, BiasIh = biasHh + _width, H = _h, I = Layer.InputSize };
+        }
+    }
+
+    /// <summary>Floats of <see cref="PartialGradients"/>.</summary>
+    long PartialGradientsLength => (long)_width * (_h + Layer.InputSize + 2);
 
     GradientRows GradientOf(RecurrentProduct product, float* gates, float* saved) =>
         product.Gradient == ProductGradient.Gates
@@ -463,6 +527,22 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
     }
 
+    /// <summary>dW_hh [G·H, H], dW_ih [G·H, I], db_hh and db_ih [G·H].</summary>
+    struct WeightGradients
+    {
+        public float* WeightHh, WeightIh, BiasHh, BiasIh;
+        public int H, I;
+
+        public readonly void Clear(nint start, nint end)
+        {
+            var rows = (int)(end - start);
+            new Span<float>(WeightHh + (start * H), rows * H).Clear();
+            new Span<float>(WeightIh + (start * I), rows * I).Clear();
+            new Span<float>(BiasHh + start, rows).Clear();
+            new Span<float>(BiasIh + start, rows).Clear();
+        }
+    }
+
     ref struct GradientRows
     {
         public float* Pointer;
@@ -497,6 +577,36 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
             where V : struct => Owner.BackwardStep<S, V>(T, B, Rows);
+    }
+
+    struct MergePass : IKernelAction
+    {
+        public WeightGradients Sums, Parts;
+        public UnrolledRecurrent<TCell> Owner;
+        public int Worker, Workers;
+
+        public readonly void Invoke<S, V>()
+            where S : struct, ISimd<V>
+            where V : struct
+        {
+            // Rows of weights as the worker has summed them.
+            var (start, end) = TallProduct.Share(Owner._width, Worker, Workers);
+            Add<S, V>(Sums.WeightHh, Parts.WeightHh, start * Owner._h, end * Owner._h);
+            Add<S, V>(Sums.WeightIh, Parts.WeightIh, start * Owner.Layer.InputSize, end * Owner.Layer.InputSize);
+            Add<S, V>(Sums.BiasHh, Parts.BiasHh, start, end);
+            Add<S, V>(Sums.BiasIh, Parts.BiasIh, start, end);
+        }
+
+        static void Add<S, V>(float* sums, float* parts, nint start, nint end)
+            where S : struct, ISimd<V>
+            where V : struct
+        {
+            for (var i = start; i < end; i += S.Count)
+            {
+                var n = (int)Math.Min(end - i, S.Count);
+                Lanes<S, V>.Store(sums + i, S.Add(Lanes<S, V>.Load(sums + i, n), Lanes<S, V>.Load(parts + i, n)), n);
+            }
+        }
     }
 
     struct GradientPass : IKernelAction

@@ -26,7 +26,7 @@ public sealed unsafe class UnrolledEncoderDecoder
     readonly int[] _lengths;
     readonly byte[] _feedback;
     readonly RowJob _forwardJob, _backwardJob;
-    readonly ShareJob _packJob, _packBackwardJob, _gradientJob;
+    readonly ShareJob _packJob, _packBackwardJob, _gradientJob, _mergeJob;
     InputTrace? _inputTrace;
     bool _freeRunning;
     bool _forwardDone;
@@ -70,6 +70,7 @@ public sealed unsafe class UnrolledEncoderDecoder
         _packJob = new ShareJob(Pack);
         _packBackwardJob = new ShareJob(PackBackward);
         _gradientJob = new ShareJob(AccumulateGradients);
+        _mergeJob = new ShareJob(MergeGradients);
         Resize(maxSourceSteps, maxTargetSteps, maxBatch);
 
         UnrolledLayer Unroll(Layer layer, Keep keep, int steps) => layer.Unroll(_context, WeightsOf(layer), keep, steps, maxBatch);
@@ -210,6 +211,15 @@ public sealed unsafe class UnrolledEncoderDecoder
         foreach (var layer in _all)
             layer.PrepareGradients();
         _gradientJob.Run(Model.Engine, Flops());
+        foreach (var layer in _all)
+        {
+            if (layer.MergesGradients)
+            {
+                _mergeJob.Run(Model.Engine, Flops());
+                break;
+            }
+        }
+
         GC.KeepAlive(this);
     }
 
@@ -289,6 +299,12 @@ public sealed unsafe class UnrolledEncoderDecoder
     {
         foreach (var layer in _all)
             layer.AccumulateGradients(worker, workers);
+    }
+
+    void MergeGradients(int worker, int workers)
+    {
+        foreach (var layer in _all)
+            layer.MergeGradients(worker, workers);
     }
 
     void ForwardRows(int b0, int b1)

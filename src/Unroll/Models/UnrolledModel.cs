@@ -24,7 +24,7 @@ public sealed unsafe class UnrolledModel
     readonly int[] _lengths;
     readonly long _flopsPerStep;
     readonly RowJob _forwardJob, _backwardJob;
-    readonly ShareJob _packJob, _packBackwardJob, _gradientJob;
+    readonly ShareJob _packJob, _packBackwardJob, _gradientJob, _mergeJob;
     InputTrace? _inputTrace;
     bool _closedLoop;
     bool _forwardDone;
@@ -68,6 +68,7 @@ public sealed unsafe class UnrolledModel
         _packJob = new ShareJob(Pack);
         _packBackwardJob = new ShareJob(PackBackward);
         _gradientJob = new ShareJob(AccumulateGradients);
+        _mergeJob = new ShareJob(MergeGradients);
         Resize(maxSteps, maxBatch);
     }
 
@@ -191,6 +192,15 @@ public sealed unsafe class UnrolledModel
         foreach (var layer in _layers)
             layer.PrepareGradients();
         _gradientJob.Run(Model.Engine, Flops);
+        foreach (var layer in _layers)
+        {
+            if (layer.MergesGradients)
+            {
+                _mergeJob.Run(Model.Engine, Flops);
+                break;
+            }
+        }
+
         GC.KeepAlive(this);
     }
 
@@ -305,6 +315,12 @@ public sealed unsafe class UnrolledModel
     {
         foreach (var layer in _layers)
             layer.AccumulateGradients(worker, workers);
+    }
+
+    void MergeGradients(int worker, int workers)
+    {
+        foreach (var layer in _layers)
+            layer.MergeGradients(worker, workers);
     }
 
     void ForwardRows(int b0, int b1)

@@ -15,6 +15,26 @@ unsafe struct TallColumns
     public nint DestinationRow;
 }
 
+/// <summary>The rows k that a tall product sums over: runs of neighbours with as many rows left out between them.</summary>
+/// <param name="Runs">How many.</param>
+/// <param name="Run">Rows in each.</param>
+/// <param name="Gap">Rows between one run and the next.</param>
+readonly record struct TallRows(int Runs, int Run, int Gap)
+{
+    /// <summary>K.</summary>
+    public int Count => Runs * Run;
+
+    /// <summary>Where row <paramref name="k"/> lies, in rows of the operands, and how many of the next ones follow it there.</summary>
+    public (int Row, int Following) At(int k)
+    {
+        var run = k / Run;
+        return (k + (run * Gap), ((run + 1) * Run) - k);
+    }
+
+    /// <summary>The first K rows.</summary>
+    public static TallRows First(int k) => new(1, k, 0);
+}
+
 /// <summary>
 /// C[m, n] += Σₖ A[k, m]·B[k, n] over many rows k: the weight gradients, which sum over all T·B rows. B is several
 /// matrices side by side.
@@ -39,7 +59,14 @@ static unsafe class TallProduct
     // 192 and 256 steps, dW_hh of H = 1024 ran at 67, 77, 84 and 87 % of the peak of a Zen 4 core, H = 512 at 84, 85, 89 and 86 %.
     const int DeepestBlock = 256;
 
-    static int Depth(int lanes) => lanes == 16 ? 192 : DeepestBlock;
+    static int Depth(int lanes, int k)
+    {
+        const int Best = 192;
+        if (lanes < 16)
+            return DeepestBlock;
+        var blocks = Math.Max((k + (Best / 2)) / Best, (k + DeepestBlock - 1) / DeepestBlock);
+        return (k + blocks - 1) / blocks;
+    }
 
     /// <summary>Floats that <see cref="Accumulate"/> needs for its copies, for every kernel.</summary>
     /// <param name="m">M, the rows of C.</param>
@@ -74,50 +101,60 @@ static unsafe class TallProduct
     }
 
     /// <summary>The rows of C that one of several workers computes.</summary>
-    public static (int Start, int End) Share(int m, int worker, int workers) => ParallelJob.Share(m, worker, workers, RowGrain);
+    public static (int Start, int End) Share(int m, int worker, int workers) => Share(m, 0, 1, worker, workers);
+
+    /// <summary>The rows of one of several equal products that one of several workers computes: each has all its rows in a few of them.</summary>
+    public static (int Start, int End) Share(int m, int product, int products, int worker, int workers)
+    {
+        var tiles = (m + RowGrain - 1) / RowGrain;
+        var (start, end) = ParallelJob.Share(tiles * products, worker, workers);
+        return (Row(start), Row(end));
+
+        int Row(int tile) => Math.Min(Math.Clamp(tile - (product * tiles), 0, tiles) * RowGrain, m);
+    }
 
     /// <summary>Computes rows [m0, m1) of C.</summary>
-    /// <param name="k">K, the rows of both operands.</param>
-    /// <param name="a">A [K, M].</param>
+    /// <param name="rows">The rows of both operands, K in all.</param>
+    /// <param name="a">A [·, M].</param>
     /// <param name="aRow">Floats from row to row of A; readable to 8 floats beyond each row.</param>
     /// <param name="m0">First row of C.</param>
     /// <param name="m1">Behind the last row of C.</param>
     /// <param name="columns">B and C.</param>
     /// <param name="scratch">64-byte aligned, <see cref="ScratchLength"/> floats.</param>
     public static void Accumulate<S, V>(
-        int k, float* a, nint aRow, int m0, int m1, ReadOnlySpan<TallColumns> columns, float* scratch)
+        TallRows rows, float* a, nint aRow, int m0, int m1, ReadOnlySpan<TallColumns> columns, float* scratch)
         where S : struct, ISimd<V>
         where V : struct
     {
-        if (m0 >= m1)
+        if (m0 >= m1 || rows.Count == 0)
             return;
         if (S.Count == 1)
         {
-            AccumulateNaive(k, a, aRow, m0, m1, columns);
+            AccumulateNaive(rows, a, aRow, m0, m1, columns);
             return;
         }
 
         var n = 0;
         foreach (var group in columns)
             n += group.Width;
-        var depth = Depth(S.Count);
+        var depth = Depth(S.Count, rows.Count);
         var mixed = scratch + PackedMatrix.Length(depth, n);
         var tiles = Exchange<S, V>(columns, n, m0, m1, mixed, gather: true);
-        for (var k0 = 0; k0 < k; k0 += depth)
+        for (var k0 = 0; k0 < rows.Count; k0 += depth)
         {
-            var rows = Math.Min(depth, k - k0);
-            PackPanels<S, V>(columns, n, k0, rows, scratch);
+            var k1 = Math.Min(k0 + depth, rows.Count);
+            PackPanels<S, V>(columns, n, rows, k0, k1, scratch);
             for (var m = m0; m < m1; m += RowBlock)
             {
                 var block = Math.Min(RowBlock, m1 - m);
-                var left = new TileLeft { A = a + (k0 * aRow) + m, Row = 1, Step = aRow, K = rows };
+                var left = new TileLeft { A = a + (rows.At(k0).Row * aRow) + m, Row = 1, Step = aRow, K = k1 - k0 };
                 nint tileStride = S.TileRows;
-                if (n > PackedMatrix.PanelWidth(S.Count))
+                if (n > PackedMatrix.PanelWidth(S.Count) || rows.At(k0).Following < left.K)
                 {
-                    PackTiles<S, V>(left.A, aRow, rows, block, tiles);
+                    PackTiles<S, V>(a + m, aRow, rows, k0, k1, block, tiles);
                     left.A = tiles;
                     left.Step = S.TileRows;
-                    tileStride = TileStride(rows, S.TileRows);
+                    tileStride = TileStride(left.K, S.TileRows);
                 }
 
                 Panels<S, V>(columns, n, m, block, m0, m1, left, tileStride, scratch, mixed);
@@ -128,7 +165,7 @@ static unsafe class TallProduct
     }
 
     /// <summary>The specification.</summary>
-    static void AccumulateNaive(int k, float* a, nint aRow, int m0, int m1, ReadOnlySpan<TallColumns> columns)
+    static void AccumulateNaive(TallRows rows, float* a, nint aRow, int m0, int m1, ReadOnlySpan<TallColumns> columns)
     {
         foreach (var group in columns)
         {
@@ -138,8 +175,12 @@ static unsafe class TallProduct
                 for (var n = 0; n < group.Width; n++)
                 {
                     var sum = destination[n];
-                    for (var row = 0; row < k; row++)
+                    for (var k = 0; k < rows.Count; k++)
+                    {
+                        var row = rows.At(k).Row;
                         sum = MathF.FusedMultiplyAdd(a[(row * aRow) + m], group.Source[(row * group.SourceRow) + n], sum);
+                    }
+
                     destination[n] = sum;
                 }
             }
@@ -148,8 +189,8 @@ static unsafe class TallProduct
 
     static nint TileStride(int depth, int tileRows) => ((depth * tileRows) + TilePadding) / TilePadding * TilePadding;
 
-    /// <summary>Copies rows [k0, k0 + rows) of all columns side by side into panels.</summary>
-    static void PackPanels<S, V>(ReadOnlySpan<TallColumns> columns, int n, int k0, int rows, float* panels)
+    /// <summary>Copies rows [k0, k1) of all columns side by side into panels.</summary>
+    static void PackPanels<S, V>(ReadOnlySpan<TallColumns> columns, int n, TallRows rows, int k0, int k1, float* panels)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -160,7 +201,7 @@ static unsafe class TallProduct
             var padded = PackedMatrix.Padded(width, S.Count);
             if (padded > width)
             {
-                for (var k = 0; k < rows; k++)
+                for (var k = 0; k < k1 - k0; k++)
                     new Span<float>(panels + (k * padded) + width, padded - width).Clear();
             }
 
@@ -168,16 +209,19 @@ static unsafe class TallProduct
             foreach (var group in columns)
             {
                 var (from, to) = (Math.Max(start, n0), Math.Min(start + group.Width, n0 + width));
-                if (from < to)
+                for (int k = k0, count; from < to && k < k1; k += count)
                 {
+                    var (row, following) = rows.At(k);
+                    count = Math.Min(following, k1 - k);
                     CopyRows<S, V>(
-                        group.Source + (k0 * group.SourceRow) + (from - start), group.SourceRow, panels + (from - n0), padded, rows, to - from);
+                        group.Source + (row * group.SourceRow) + (from - start), group.SourceRow,
+                        panels + ((k - k0) * padded) + (from - n0), padded, count, to - from);
                 }
 
                 start += group.Width;
             }
 
-            panels += (nint)rows * padded;
+            panels += (nint)(k1 - k0) * padded;
         }
     }
 
@@ -195,14 +239,26 @@ static unsafe class TallProduct
         }
     }
 
-    /// <summary>Copies [rows, m] into tiles [m / TileRows][rows, TileRows].</summary>
+    /// <summary>Copies rows [k0, k1) of m columns into tiles [m / TileRows][k1 − k0, TileRows].</summary>
+    static void PackTiles<S, V>(float* source, nint sourceRow, TallRows rows, int k0, int k1, int m, float* tiles)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var stride = TileStride(k1 - k0, S.TileRows);
+        for (int k = k0, count; k < k1; k += count)
+        {
+            var (row, following) = rows.At(k);
+            count = Math.Min(following, k1 - k);
+            CopyTiles<S, V>(source + (row * sourceRow), sourceRow, count, m, tiles + ((k - k0) * S.TileRows), stride);
+        }
+    }
+
     [MethodImpl(Kernel.Compilation)]
-    static void PackTiles<S, V>(float* source, nint sourceRow, int rows, int m, float* tiles)
+    static void CopyTiles<S, V>(float* source, nint sourceRow, int rows, int m, float* tiles, nint stride)
         where S : struct, ISimd<V>
         where V : struct
     {
         // A store of 8 (or 4) lanes writes 2 (or 1) more than the 6 (or 3) of a tile's step: the next step overwrites them.
-        var stride = TileStride(rows, S.TileRows);
         for (var k = 0; k < rows; k++)
         {
             var destination = tiles + (k * S.TileRows);

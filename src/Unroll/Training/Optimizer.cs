@@ -56,7 +56,7 @@ public abstract unsafe class Optimizer
     }
 
     // Below this a second thread costs more than it does.
-    const int SmallestParallelCount = 50_000;
+    const int SmallestParallelCount = 15_000;
 
     internal Memory<float> MemoryAt(int index) => _memory[index].Memory;
 

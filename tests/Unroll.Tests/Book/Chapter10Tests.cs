@@ -277,6 +277,6 @@ public unsafe class Chapter10Tests
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct => TallProduct.Accumulate<S, V>(K, A, ARow, 0, M, Columns, Scratch);
+            where V : struct => TallProduct.Accumulate<S, V>(TallRows.First(K), A, ARow, 0, M, Columns, Scratch);
     }
 }

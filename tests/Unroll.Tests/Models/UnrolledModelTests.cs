@@ -98,6 +98,61 @@ public class UnrolledModelTests(ITestOutputHelper output)
         }
     }
 
+    // Passes whose weight gradients are summed in two halves of the batch: more than 20 million operations.
+    public static TheoryData<string> LargePasses => ["rnn 12,40,40,130", "lstm 6,37,20,100", "gru-after 8,37,20,100", "gru-before 8,33,21,100"];
+
+    static (LayerOptions Layer, int T, int B, int I) LargePass(string name)
+    {
+        var (cell, sizes) = (name.Split(' ')[0], name.Split(' ')[1].Split(',').Select(int.Parse).ToArray());
+        return (cell switch
+        {
+            "rnn" => new RnnOptions(sizes[3]),
+            "lstm" => new LstmOptions(sizes[3]) { Peepholes = true },
+            "gru-after" => new GruOptions(sizes[3]),
+            "gru-before" => new GruOptions(sizes[3]) { ResetGate = ResetGate.BeforeProduct, RecurrentDropout = 0.2 },
+            _ => new BidirectionalOptions(new LstmOptions(sizes[3])),
+        }, sizes[0], sizes[1], sizes[2]);
+    }
+
+    [Theory]
+    [MemberData(nameof(LargePasses))]
+    public void LargePass_AgreesWithTheory_InEveryKernel(string name)
+    {
+        var (layer, T, B, I) = LargePass(name);
+        foreach (var kernel in Kernels.All)
+            output.WriteLine($"{name} {kernel}: worst relative error {CompareWithTheory(new SequenceModelOptions(I, [layer, new LinearOptions(2)]), kernel, T, B, Loop.Open):E2}");
+    }
+
+    [Theory]
+    [MemberData(nameof(LargePasses))]
+    [InlineData("bidirectional 8,33,20,100")]
+    public void LargePass_GivesTheSameBits_ForEveryKernelAndThreadCount(string name)
+    {
+        var (layer, T, B, I) = LargePass(name);
+        var expected = Bits(new Engine(1, KernelKind.Naive));
+        foreach (var kernel in Kernels.All)
+        {
+            foreach (var threads in new[] { 1, 2, 3, 5 })
+            {
+                using var engine = new Engine(threads, kernel);
+                Assert.Equal(expected, Bits(engine));
+            }
+        }
+
+        float[] Bits(Engine engine)
+        {
+            var model = Model(new SequenceModelOptions(I, [layer, new LinearOptions(2)]), engine);
+            var unrolled = Prepared(model, T, B, out _, Loop.Open);
+            int[] lengths = [.. Enumerable.Range(0, B).Select(b => b % (T + 1))];
+            unrolled.Forward(training: true, noise: 5);
+            unrolled.Backward();
+            unrolled.InitialState.Hidden(0).Clear();
+            unrolled.Forward(training: true, noise: 6, lengths: lengths);
+            unrolled.Backward(inputGradient: true);
+            return [.. unrolled.Output, .. model.Parameters.Gradients, .. unrolled.InputGradient];
+        }
+    }
+
     [Fact]
     public void TwoHalves_WithCarriedState_EqualOnePass()
     {

@@ -5,30 +5,32 @@ namespace Unroll.Tests.Numerics;
 
 public unsafe class TallProductTests
 {
-    static readonly Gen<(int K, int M, int[] Widths, int Workers, int Seed)> s_problems =
-        Gen.Select(Gen.Int[1, 600], Gen.Int[1, 260], Gen.Int[1, 150].Array[1, 4], Gen.Int[1, 3], Gen.Int);
+    static readonly Gen<(TallRows Rows, int M, int[] Widths, int Workers, int Seed)> s_problems =
+        Gen.Select(
+            Gen.OneOf(Gen.Int[0, 600].Select(TallRows.First), Gen.Select(Gen.Int[0, 40], Gen.Int[1, 50], Gen.Int[0, 30], (runs, run, gap) => new TallRows(runs, run, gap))),
+            Gen.Int[1, 260], Gen.Int[1, 150].Array[1, 4], Gen.Int[1, 3], Gen.Int);
 
     [Fact]
     public void Accumulate_GivesTheBitsOfTheThreeLoops_InEveryKernel_ForEverySplit() =>
         s_problems.Sample(
             p =>
             {
-                var expected = Run(KernelKind.Naive, p with { Workers = 1 });
+                var expected = Sums(KernelKind.Naive, p with { Workers = 1 });
                 foreach (var kernel in Kernels.All)
-                    Assert.Equal(expected, Run(kernel, p));
+                    Assert.Equal(expected, Sums(kernel, p));
             },
             iter: 60, seed: "0000Kx9eUnR0", threads: 1);
 
     [Fact]
     public void Accumulate_AgreesWithDouble()
     {
-        const int K = 211, M = 13;
+        const int K = 211, M = 13, Runs = 7, Run = 19, Gap = 13;
         int[] widths = [70, 1, 2];
         var random = new Random(3);
         var a = Fill(random, K * M);
         var sources = Array.ConvertAll(widths, width => Fill(random, width == 1 ? 1 : K * width));
         var starts = Array.ConvertAll(widths, width => Fill(random, M * width));
-        var actual = Run(Kernels.Chosen, (K, M, widths, 2, 3));
+        var actual = Sums(Kernels.Chosen, (new TallRows(Runs, Run, Gap), M, widths, 2, 3));
         var at = 0;
         for (var g = 0; g < widths.Length; g++)
         {
@@ -38,20 +40,47 @@ public unsafe class TallProductTests
                 {
                     double sum = starts[g][(m * widths[g]) + n];
                     for (var k = 0; k < K; k++)
-                        sum += (double)a[(k * M) + m] * sources[g][widths[g] == 1 ? 0 : (k * widths[g]) + n];
+                    {
+                        if (k % (Run + Gap) < Run)
+                            sum += (double)a[(k * M) + m] * sources[g][widths[g] == 1 ? 0 : (k * widths[g]) + n];
+                    }
+
                     Assert.Equal(sum, actual[at++], 1e-4);
                 }
             }
         }
     }
 
+    [Theory]
+    [InlineData(1, 1, 1)]
+    [InlineData(50, 2, 1)]
+    [InlineData(50, 2, 2)]
+    [InlineData(37, 2, 3)]
+    [InlineData(128, 3, 4)]
+    [InlineData(6, 2, 7)]
+    public void Shares_OfSeveralProducts_CoverEachRowOnce(int m, int products, int workers)
+    {
+        var computed = new int[products, m];
+        for (var worker = 0; worker < workers; worker++)
+        {
+            for (var product = 0; product < products; product++)
+            {
+                var (start, end) = TallProduct.Share(m, product, products, worker, workers);
+                for (var row = start; row < end; row++)
+                    computed[product, row]++;
+            }
+        }
+
+        Assert.All(computed.Cast<int>(), count => Assert.Equal(1, count));
+    }
+
     /// <summary>The destinations one after another; a source of width 1 is one repeated row.</summary>
-    static float[] Run(KernelKind kernel, (int K, int M, int[] Widths, int Workers, int Seed) p)
+    static float[] Sums(KernelKind kernel, (TallRows Rows, int M, int[] Widths, int Workers, int Seed) p)
     {
         var random = new Random(p.Seed);
-        var a = new AlignedBuffer((long)p.K * p.M);
-        Fill(random, p.K * p.M).CopyTo(a.Span);
-        var sources = Array.ConvertAll(p.Widths, width => Buffer(Fill(random, width == 1 ? 1 : p.K * width)));
+        var k = p.Rows.Count + (Math.Max(p.Rows.Runs - 1, 0) * p.Rows.Gap);
+        var a = Buffer(Fill(random, k * p.M));
+        var sources = Array.ConvertAll(p.Widths, width => Buffer(Fill(random, width == 1 ? 1 : k * width)));
         var destinations = Array.ConvertAll(p.Widths, width => Buffer(Fill(random, p.M * width)));
         var columns = new TallColumns[p.Widths.Length];
         for (var g = 0; g < columns.Length; g++)
@@ -70,7 +99,7 @@ public unsafe class TallProductTests
         for (var worker = 0; worker < p.Workers; worker++)
         {
             var (start, end) = TallProduct.Share(p.M, worker, p.Workers);
-            var action = new AccumulateAction { K = p.K, A = a.Pointer, ARow = p.M, Start = start, End = end, Columns = columns, Scratch = scratch.Pointer };
+            var action = new AccumulateAction { Rows = p.Rows, A = a.Pointer, ARow = p.M, Start = start, End = end, Columns = columns, Scratch = scratch.Pointer };
             Kernels.Engine(kernel).Run(ref action);
         }
 
@@ -82,14 +111,15 @@ public unsafe class TallProductTests
 
     struct AccumulateAction : IKernelAction
     {
-        public int K, Start, End;
+        public TallRows Rows;
+        public int Start, End;
         public float* A, Scratch;
         public nint ARow;
         public TallColumns[] Columns;
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct => TallProduct.Accumulate<S, V>(K, A, ARow, Start, End, Columns, Scratch);
+            where V : struct => TallProduct.Accumulate<S, V>(Rows, A, ARow, Start, End, Columns, Scratch);
     }
 
     static AlignedBuffer Buffer(float[] values)
