@@ -30,6 +30,7 @@ sealed unsafe class GatePanels
         _lanes = KernelLanes.Of(kernel);
         UnitsPerPanel = _lanes * Math.Max(1, PanelVectors / gates.Length);
         Count = (hiddenSize + UnitsPerPanel - 1) / UnitsPerPanel;
+        FullCount = hiddenSize / UnitsPerPanel;
         var width = PackedMatrix.Padded(gates.Length * hiddenSize, _lanes);
         Length = (long)width * depth;
         _bias = new AlignedBuffer(width);
@@ -48,7 +49,7 @@ sealed unsafe class GatePanels
     public int Count { get; }
 
     /// <summary>Panels of <see cref="UnitsPerPanel"/> units.</summary>
-    public int FullCount => _hidden / UnitsPerPanel;
+    public int FullCount { get; }
 
     /// <summary>Units in a panel.</summary>
     public int Units(int panel) => Math.Min(UnitsPerPanel, _hidden - (panel * UnitsPerPanel));

@@ -85,7 +85,7 @@ interface ICell
 /// The arrays of one step for a block of rows and units, each at the first of them. Row strides are G·H for gates and
 /// H for all else.
 /// </summary>
-readonly unsafe ref struct CellStep
+unsafe ref struct CellStep
 {
     public int Rows { get; init; }
 
@@ -95,7 +95,7 @@ readonly unsafe ref struct CellStep
     public int H { get; init; }
 
     /// <summary>Forward only: [rows, blocks, Units], <see cref="PreActivationRow"/> floats from row to row.</summary>
-    public float* PreActivations { get; init; }
+    public float* PreActivations { get; set; }
 
     public nint PreActivationRow { get; init; }
 
@@ -103,27 +103,27 @@ readonly unsafe ref struct CellStep
     /// [rows, G·H]. After forward: the gates' values, unless null, when no backward pass will come. After backward: the
     /// gradients of their pre-activations.
     /// </summary>
-    public float* Gates { get; init; }
+    public float* Gates { get; set; }
 
-    public float* HPrev { get; init; }
+    public float* HPrev { get; set; }
 
     /// <summary>hₜ₋₁ as W_hh reads it: m⊙hₜ₋₁ under recurrent dropout, else <see cref="HPrev"/>.</summary>
-    public float* HMasked { get; init; }
+    public float* HMasked { get; set; }
 
-    public float* H1 { get; init; }
+    public float* H1 { get; set; }
 
-    public float* CPrev { get; init; }
+    public float* CPrev { get; set; }
 
-    public float* C1 { get; init; }
+    public float* C1 { get; set; }
 
     /// <summary>
     /// What the cell keeps: W_hn·h + b_hn, or r⊙h, of a GRU. Null when neither a later phase nor a
     /// backward pass needs it.
     /// </summary>
-    public float* Saved { get; init; }
+    public float* Saved { get; set; }
 
     /// <summary>p [P·H].</summary>
-    public float* Peephole { get; init; }
+    public float* Peephole { get; set; }
 
     /// <summary>dY: ∂loss/∂h of this step from the layer above.</summary>
     public float* DY { get; init; }
@@ -145,17 +145,17 @@ readonly unsafe ref struct CellStep
     /// <summary>The gradient of the product whose operand was <see cref="Saved"/>.</summary>
     public float* DSaved { get; init; }
 
-    /// <summary>Forward, the step of as many units more, whose pre-activations lie <paramref name="panel"/> floats further.</summary>
-    public CellStep NextUnits(int panel) => this with
+    /// <summary>Forward, goes on to as many units more, whose pre-activations lie <paramref name="panel"/> floats further.</summary>
+    public void Advance(int panel)
     {
-        PreActivations = PreActivations + panel,
-        Gates = Gates == null ? null : Gates + Units,
-        HPrev = HPrev + Units,
-        HMasked = HMasked + Units,
-        H1 = H1 + Units,
-        CPrev = CPrev + Units,
-        C1 = C1 + Units,
-        Saved = Saved == null ? null : Saved + Units,
-        Peephole = Peephole + Units,
-    };
+        PreActivations += panel;
+        Gates = Gates == null ? null : Gates + Units;
+        HPrev += Units;
+        HMasked += Units;
+        H1 += Units;
+        CPrev += Units;
+        C1 += Units;
+        Saved = Saved == null ? null : Saved + Units;
+        Peephole += Units;
+    }
 }

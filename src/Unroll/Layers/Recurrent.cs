@@ -81,6 +81,9 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     readonly TCell _cell;
     readonly int _h, _width, _preActivationRow;
 
+    // Panels of each phase that have room in a row of pre-activations.
+    readonly int[] _together;
+
     readonly RecurrentWeights<TCell> _weights;
     readonly Arena.Region _preActivations, _dSaved;
     readonly StepBuffer? _gates, _saved;
@@ -103,8 +106,16 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var arena = context.Arena;
         var phases = _cell.Phases.Length;
         var panelRow = PackedMatrix.PanelWidth(KernelLanes.Of(context.Engine.Kernel));
-        var panels = Math.Min(PreActivationFloats / panelRow / maxBatch, weights.MostPanels);
-        _preActivationRow = Math.Max((panels * panelRow) + PanelPadding, SmallestRow);
+        var most = Math.Min(PreActivationFloats / panelRow / maxBatch, weights.MostPanels);
+        _preActivationRow = Math.Max((most * panelRow) + PanelPadding, SmallestRow);
+        _together = new int[phases];
+        for (var phase = 0; phase < phases; phase++)
+        {
+            var (panels, isApart) = (weights.Of(phase).Panels, weights.Of(phase).Inputs is not null);
+            var stride = panels.Width(0) + (isApart ? panels.Units(0) : 0);
+            _together[phase] = context.Engine.Kernel == KernelKind.Naive ? 1 : (_preActivationRow - PanelPadding) / stride;
+        }
+
         _preActivations = arena.Reserve((long)maxBatch * _preActivationRow * (keep == Keep.TwoSteps ? context.Engine.Threads : 1));
         if (!ForBackward)
         {
@@ -220,22 +231,21 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
             // Few rows take several full panels together: one product, and the cell's steps overlap in time. Without the
             // recurrent product the panels are not read whole.
-            var together = recurs && S.Count > 1 ? (_preActivationRow - PanelPadding) / stride : 1;
-            count = Math.Max(1, Math.Min(together, Math.Min(end, panels.FullCount) - panel));
+            count = Math.Max(1, Math.Min(recurs ? _together[phase] : 1, Math.Min(end, panels.FullCount) - panel));
             var step = Step(t, b, rows, panel * panels.UnitsPerPanel, units, worker);
-            var product = new GemmProblem
-            {
-                M = rows,
-                N = count * width,
-                PanelWidth = count == 1 ? 0 : width,
-                CPanel = stride,
-                K = Layer.InputSize,
-                A = Input + RowOffset(t, b, Layer.InputSize),
-                ARow = Layer.InputSize,
-                C = step.PreActivations,
-                CRow = step.PreActivationRow,
-                Start = TileStart.Bias,
-            };
+
+            // Field by field: an initializer writes a copy first, whose fields are read back before they are in the cache.
+            var product = new GemmProblem();
+            product.M = rows;
+            product.N = count * width;
+            product.PanelWidth = count == 1 ? 0 : width;
+            product.CPanel = stride;
+            product.K = Layer.InputSize;
+            product.A = Input + RowOffset(t, b, Layer.InputSize);
+            product.ARow = Layer.InputSize;
+            product.C = step.PreActivations;
+            product.CRow = step.PreActivationRow;
+            product.Start = TileStart.Bias;
             if (weights.Inputs is { } inputs)
             {
                 product.B = inputs.Weights(panel);
@@ -270,7 +280,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 _cell.Forward<S, V>(step, phase);
             for (var k = 1; k < count; k++)
             {
-                step = step.NextUnits(stride);
+                step.Advance(stride);
                 _cell.Forward<S, V>(step, phase);
             }
         }
@@ -299,7 +309,15 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
-        var step = Step(t, b, rows, 0, _h, worker: 0);
+        var step = Step(t, b, rows, 0, _h, worker: 0) with
+        {
+            DY = DY(t, b),
+            DH = DH(b),
+            DHMasked = DRecurrentInput(b),
+            DC = DC(b),
+            DCTrace = DCTrace(b),
+            DSaved = At(_dSaved) + ((nint)b * _h),
+        };
         var products = _cell.Products;
         for (var p = products.Length - 1; p >= 0; p--)
         {
@@ -473,6 +491,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             ? new GradientRows { Pointer = gates + RowOf(product), Stride = _width }
             : new GradientRows { Pointer = saved, Stride = _h };
 
+    /// <summary>A step's arrays without the gradients.</summary>
     CellStep Step(int t, int b, int rows, int unit, int units, int worker)
     {
         float* gates = Gates(t, b), saved = Saved(t, b), peephole = _weights.Peephole;
@@ -491,12 +510,6 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
             C1 = CellState(t, b) + unit,
             Saved = saved == null ? null : saved + unit,
             Peephole = peephole + unit,
-            DY = DY(t, b) + unit,
-            DH = DH(b) + unit,
-            DHMasked = DRecurrentInput(b) + unit,
-            DC = DC(b) + unit,
-            DCTrace = DCTrace(b),
-            DSaved = At(_dSaved) + ((nint)b * _h) + unit,
         };
     }
 

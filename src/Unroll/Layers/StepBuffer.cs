@@ -44,9 +44,10 @@ sealed unsafe class StepBuffer
     /// <summary>Row <paramref name="b"/> of step <paramref name="t"/>.</summary>
     public float* At(int t, int b)
     {
+        // Only one or two places are taken in turn.
         var slot = t + _first;
         if (slot >= _slots)
-            slot %= _slots;
+            slot &= _slots - 1;
         return _arena.Pointer(_region) + (slot * _stride) + ((nint)b * Width);
     }
 }

@@ -300,6 +300,8 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     static int BlockOf(int rows, int most)
     {
         const int Tile = 6;
+        if (rows <= most)
+            return most;
         var blocks = (rows + most - 1) / most;
         return (((rows + blocks - 1) / blocks) + Tile - 1) / Tile * Tile;
     }

@@ -16,8 +16,14 @@ sealed class RowJob(Action<int, int> rows) : ParallelJob
     /// <summary>Does the work on rows 0 to <paramref name="count"/> − 1, some <paramref name="flops"/> operations in all.</summary>
     public void Run(Engine engine, int count, long flops)
     {
+        if (Workers(engine, flops) == 1)
+        {
+            rows(0, count);
+            return;
+        }
+
         _count = count;
-        engine.Team.Run(this, Math.Min(Workers(engine, flops), count));
+        engine.Team.Run(this, Math.Min(engine.Threads, count));
     }
 
     public override void Execute(int worker, int workers)

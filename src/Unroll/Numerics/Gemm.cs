@@ -125,7 +125,11 @@ static unsafe class Gemm
             for (var k = 0; k < depth; k += kBlock)
             {
                 var kEnd = Math.Min(k + kBlock, depth);
-                var left = new TileLeft { Step = 1, Row = p.ARow, Row2 = p.A2Row };
+                // One object that all tiles read: a copy would wait for the fields just written.
+                TileLeft left = default;
+                left.Step = 1;
+                left.Row = p.ARow;
+                left.Row2 = p.A2Row;
                 if (k < p.K)
                 {
                     left.K = Math.Min(kEnd, p.K) - k;
@@ -154,7 +158,7 @@ static unsafe class Gemm
 
     /// <summary>M rows against one panel of up to 4 vectors, tile by tile.</summary>
     public static void Rows<S, V>(
-        int m, int columns, TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias)
+        int m, int columns, in TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -167,7 +171,7 @@ static unsafe class Gemm
     }
 
     static void Rows<S, V, L, W>(
-        int vectors, int m, TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
+        int vectors, int m, in TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
         where L : struct, ISimd<W>
@@ -184,37 +188,35 @@ static unsafe class Gemm
 
     [MethodImpl(Kernel.Compilation)]
     static void Rows<S, V, L, W, C>(
-        int m, TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
+        int m, in TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
         where L : struct, ISimd<W>
         where W : struct
         where C : struct, IConstant
     {
-        for (; m > 0; m -= S.TileRows)
+        for (var row = 0; row < m; row += S.TileRows)
         {
-            if (S.TileRows == 6 && m >= 6)
+            if (S.TileRows == 6 && m - row >= 6)
             {
-                GemmTile.Multiply<S, V, L, W, C6, C>(left, b, c, cRow, start, bias, last);
+                GemmTile.Multiply<S, V, L, W, C6, C>(left, row, b, c, cRow, start, bias, last);
             }
-            else if (S.TileRows == 3 && m >= 3)
+            else if (S.TileRows == 3 && m - row >= 3)
             {
-                GemmTile.Multiply<S, V, L, W, C3, C>(left, b, c, cRow, start, bias, last);
+                GemmTile.Multiply<S, V, L, W, C3, C>(left, row, b, c, cRow, start, bias, last);
             }
             else
             {
-                switch (m)
+                switch (m - row)
                 {
-                    case 1: GemmTile.Multiply<S, V, L, W, C1, C>(left, b, c, cRow, start, bias, last); break;
-                    case 2: GemmTile.Multiply<S, V, L, W, C2, C>(left, b, c, cRow, start, bias, last); break;
-                    case 3: GemmTile.Multiply<S, V, L, W, C3, C>(left, b, c, cRow, start, bias, last); break;
-                    case 4: GemmTile.Multiply<S, V, L, W, C4, C>(left, b, c, cRow, start, bias, last); break;
-                    default: GemmTile.Multiply<S, V, L, W, C5, C>(left, b, c, cRow, start, bias, last); break;
+                    case 1: GemmTile.Multiply<S, V, L, W, C1, C>(left, row, b, c, cRow, start, bias, last); break;
+                    case 2: GemmTile.Multiply<S, V, L, W, C2, C>(left, row, b, c, cRow, start, bias, last); break;
+                    case 3: GemmTile.Multiply<S, V, L, W, C3, C>(left, row, b, c, cRow, start, bias, last); break;
+                    case 4: GemmTile.Multiply<S, V, L, W, C4, C>(left, row, b, c, cRow, start, bias, last); break;
+                    default: GemmTile.Multiply<S, V, L, W, C5, C>(left, row, b, c, cRow, start, bias, last); break;
                 }
             }
 
-            left.A += S.TileRows * left.Row;
-            left.A2 += S.TileRows * left.Row2;
             c += S.TileRows * cRow;
         }
     }

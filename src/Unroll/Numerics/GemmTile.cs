@@ -78,10 +78,11 @@ unsafe ref struct TileLeft
 static unsafe class GemmTile
 {
     /// <summary>
-    /// destination[r, j] = start[r, j] + Σₖ left[r, k] · b[k·width + j], r &lt; R, j &lt; width, which is C − 1 vectors of
+    /// destination[r, j] = start[r, j] + Σₖ left[row + r, k] · b[k·width + j], r &lt; R, j &lt; width, which is C − 1 vectors of
     /// <typeparamref name="S"/> and one of <typeparamref name="L"/>.
     /// </summary>
-    /// <param name="left">The left operand's R rows.</param>
+    /// <param name="left">The left operand.</param>
+    /// <param name="row">Its first row.</param>
     /// <param name="b">First vector of the panel; whole vectors for every k.</param>
     /// <param name="destination">First element of the tile.</param>
     /// <param name="destinationRow">Floats from row to row of the destination.</param>
@@ -90,7 +91,7 @@ static unsafe class GemmTile
     /// <param name="last">Lanes of the last vector that belong to the destination, 1 to its Count.</param>
     [MethodImpl(Kernel.Compilation)]
     public static void Multiply<S, V, L, W, R, C>(
-        in TileLeft left, float* b, float* destination, nint destinationRow, TileStart start, float* bias, int last)
+        in TileLeft left, int row, float* b, float* destination, nint destinationRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
         where L : struct, ISimd<W>
@@ -125,9 +126,9 @@ static unsafe class GemmTile
             (c50, c51, c52, c5l) = (c00, c01, c02, c0l);
         }
 
-        var a = left.A;
         nint step = left.Step, row1 = left.Row, row2 = 2 * row1, row3 = 3 * row1, row4 = 4 * row1, row5 = 5 * row1;
         int k = left.K, more = left.K2;
+        var a = left.A + (row * row1);
         while (true)
         {
             for (; k > 0; k--)
@@ -186,7 +187,7 @@ static unsafe class GemmTile
 
             if (more == 0)
                 break;
-            a = left.A2;
+            a = left.A2 + (row * left.Row2);
             step = 1;
             row1 = left.Row2;
             (row2, row3, row4, row5) = (2 * row1, 3 * row1, 4 * row1, 5 * row1);

@@ -34,8 +34,8 @@ sealed unsafe class PackedMatrix
     /// <summary>Floats in a row of a panel of so many columns: whole vectors, of which the last may be half of 16 lanes.</summary>
     public static int Padded(int columns, int count)
     {
-        var grain = count == 16 ? 8 : count;
-        return (columns + grain - 1) / grain * grain;
+        var grain = count == 16 ? 8 : count; // a power of 2
+        return (columns + grain - 1) & -grain;
     }
 
     /// <summary>Packs <paramref name="source"/> [K, N], or [N, K] when <paramref name="transposed"/>.</summary>
