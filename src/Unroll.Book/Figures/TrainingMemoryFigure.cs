@@ -45,8 +45,8 @@ public sealed class TrainingMemoryFigure : Figure
         {
             var model = new SequenceModel(new SequenceModelOptions(I, [options, new LinearOptions(O)]), engine);
             double[] formula = [.. s_steps.Select(T => 4.0 * (
-                ((long)T * B * ((g * H) + (s * H) + H)) + ((T + 1L) * B * (H + (c * H))) + (B * (80 + (3 * H) + (c * H)))
-                + (2L * T * B * I) + (2L * T * B * O)))];
+                ((long)T * B * ((g * H) + (s * H) + H)) + ((T + 1L) * B * (H + (c * H))) + (B * (80 + (2 * H) + (c * H)))
+                + ((long)T * B * I) + (2L * T * B * O)))];
             double[] allocated = [.. s_steps.Select(T => (double)model.Unroll(T, B).ActivationBytes)];
             data.Values[$"{key}.100"] = allocated[Array.IndexOf(s_steps, 100)] / Mebibyte;
             data.Values[$"{key}.400"] = allocated[^1] / Mebibyte;

@@ -13,7 +13,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     readonly int _h;
     readonly StepBuffer _hidden;
     readonly StepBuffer? _cellState;
-    readonly Arena.Region _dY, _dH, _dC, _zeros;
+    readonly Arena.Region _dY, _dH, _dC;
 
     // Recurrent dropout: m [B, H], m⊙h [T, B, H] and the gradient on it [B, H].
     readonly Arena.Region _mask, _dMasked;
@@ -43,7 +43,6 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         _dY = arena.Reserve((GradientAtLastStepOnly ? 1L : maxSteps) * maxBatch * _h);
         _dH = arena.Reserve((long)maxBatch * _h);
         _dC = arena.Reserve(layer.HasCellState ? (long)maxBatch * _h : 0);
-        _zeros = arena.Reserve((long)maxBatch * _h);
         _firstSteps = new int[maxBatch];
         if (layer.RecurrentDropout == 0)
             return;
@@ -279,8 +278,11 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
 
     protected float* CellState(int t, int b) => _cellState is null ? null : _cellState.At(t, b);
 
-    /// <summary>∂loss/∂h of step <paramref name="t"/> from the layer above, from row <paramref name="b"/> on.</summary>
-    protected float* DY(int t, int b) => GradientAtLastStepOnly ? At(_zeros) + ((nint)b * _h) : At(_dY) + RowOffset(t, b, _h);
+    /// <summary>
+    /// ∂loss/∂h of step <paramref name="t"/> from the layer above, from row <paramref name="b"/> on; that of the last step
+    /// alone has been taken already, and 0 is left of it.
+    /// </summary>
+    protected float* DY(int t, int b) => At(_dY) + RowOffset(GradientAtLastStepOnly ? 0 : t, b, _h);
 
     /// <summary>∂loss/∂h that is carried through time.</summary>
     protected float* DH(int b) => At(_dH) + ((nint)b * _h);
@@ -346,6 +348,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
             float* dH = DH(b), dY = At(_dY) + ((nint)b * _h);
             for (var j = 0; j < _h && LengthOf(b) > 0; j++)
                 dH[j] += dY[j];
+            new Span<float>(dY, _h).Clear();
         }
     }
 

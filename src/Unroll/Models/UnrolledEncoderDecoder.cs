@@ -22,12 +22,13 @@ public sealed unsafe class UnrolledEncoderDecoder
     readonly UnrolledRecurrent[] _encoderCells, _decoderCells;
     readonly UnrolledStateBridge _bridge;
     readonly UnrolledAttention? _attention;
-    readonly Arena.Region _source, _sourceGradient, _tokens;
+    readonly Arena.Region _source, _tokens;
     readonly int[] _lengths;
     readonly byte[] _feedback;
     readonly RowJob _forwardJob, _backwardJob;
     readonly ShareJob _packJob, _packBackwardJob, _gradientJob, _mergeJob;
     InputTrace? _inputTrace;
+    AlignedBuffer? _sourceGradient;
     bool _freeRunning;
     bool _forwardDone;
 
@@ -40,9 +41,7 @@ public sealed unsafe class UnrolledEncoderDecoder
         _parts = model.Structure;
         _context = new UnrollContext(model.Engine, model.Parameters);
         _weights = [.. model.Layers.Select(layer => layer.CreateWeights(model.Engine))];
-        var sourceLength = (long)maxSourceSteps * maxBatch * model.InputSize;
-        _source = _context.Arena.Reserve(sourceLength);
-        _sourceGradient = _context.Arena.Reserve(sourceLength);
+        _source = _context.Arena.Reserve((long)maxSourceSteps * maxBatch * model.InputSize);
         _tokens = _context.Arena.Reserve((long)maxTargetSteps * maxBatch);
         _lengths = new int[maxBatch];
         _feedback = new byte[checked(maxTargetSteps * maxBatch)];
@@ -97,8 +96,8 @@ public sealed unsafe class UnrolledEncoderDecoder
     /// <summary>B, the rows of the next pass.</summary>
     public int BatchSize { get; private set; }
 
-    /// <summary>Bytes of all activations and their gradients.</summary>
-    public long ActivationBytes => _context.Arena.Bytes;
+    /// <summary>Bytes of all activations and their gradients; those of the source are allocated when they are first asked for.</summary>
+    public long ActivationBytes => _context.Arena.Bytes + (_sourceGradient?.Bytes ?? 0);
 
     /// <summary>x [S, B, I], to be filled before a forward pass.</summary>
     public Span<float> Source => _context.Arena.Span(_source)[..(SourceSteps * BatchSize * Model.InputSize)];
@@ -118,8 +117,8 @@ public sealed unsafe class UnrolledEncoderDecoder
     /// <summary>∂loss/∂logits [T, B, V], to be filled before a backward pass, which may overwrite it.</summary>
     public Span<float> OutputGradient => _context.Arena.Span(_decoder[^1].OutputGradient, TargetSteps * BatchSize * Model.OutputSize);
 
-    /// <summary>∂loss/∂x [S, B, I] after a backward pass that was asked for it.</summary>
-    public ReadOnlySpan<float> SourceGradient => _context.Arena.Span(_sourceGradient)[..(SourceSteps * BatchSize * Model.InputSize)];
+    /// <summary>∂loss/∂x [S, B, I] after a backward pass that was asked for it; empty before the first.</summary>
+    public ReadOnlySpan<float> SourceGradient => _sourceGradient is null ? default : _sourceGradient.Span[..(SourceSteps * BatchSize * Model.InputSize)];
 
     /// <summary>The weights [T, B, S] that the attention gave the steps of the source; empty without attention.</summary>
     public ReadOnlySpan<float> AttentionWeights =>
@@ -229,7 +228,9 @@ public sealed unsafe class UnrolledEncoderDecoder
         if (!_forwardDone)
             throw new InvalidOperationException("Expected a forward pass before each backward pass; call Forward first.");
         _forwardDone = false;
-        UnrolledLayer.ChainGradients(_encoder, sourceGradient ? _context.Arena.Pointer(_sourceGradient) : null, _inputTrace);
+        if (sourceGradient)
+            _sourceGradient ??= new AlignedBuffer((long)MaxSourceSteps * MaxBatch * Model.InputSize);
+        UnrolledLayer.ChainGradients(_encoder, sourceGradient ? _sourceGradient!.Pointer : null, _inputTrace);
         UnrolledLayer.ChainGradients(_decoder, null, null);
         foreach (var layer in _all)
             layer.PrepareBackward();

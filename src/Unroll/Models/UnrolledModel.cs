@@ -19,13 +19,14 @@ public sealed unsafe class UnrolledModel
     readonly UnrolledRecurrent[] _recurrent;
     readonly UnrollContext _context;
     readonly PackedWeights?[] _weights;
-    readonly Arena.Region _input, _inputGradient;
+    readonly Arena.Region _input;
     readonly byte[] _feedback;
     readonly int[] _lengths;
     readonly long _flopsPerStep;
     readonly RowJob _forwardJob, _backwardJob;
     readonly ShareJob _packJob, _packBackwardJob, _gradientJob, _mergeJob;
     InputTrace? _inputTrace;
+    AlignedBuffer? _inputGradient;
     bool _closedLoop;
     bool _forwardDone;
 
@@ -38,9 +39,7 @@ public sealed unsafe class UnrolledModel
         MaxBatch = maxBatch;
         _context = new UnrollContext(model.Engine, model.Parameters);
         _weights = [.. model.Layers.Select(layer => layer.CreateWeights(model.Engine))];
-        var inputLength = (long)maxSteps * maxBatch * model.InputSize;
-        _input = _context.Arena.Reserve(inputLength);
-        _inputGradient = _context.Arena.Reserve(inputLength);
+        _input = _context.Arena.Reserve((long)maxSteps * maxBatch * model.InputSize);
         _layers = new UnrolledLayer[model.Layers.Count];
         var (steps, behindPooling) = (maxSteps, false);
         for (var index = 0; index < _layers.Length; index++)
@@ -90,8 +89,8 @@ public sealed unsafe class UnrolledModel
     /// <summary>The steps of the output: T, or 1 where only the last step is kept.</summary>
     public int OutputSteps => _layers[^1].OutputSteps;
 
-    /// <summary>Bytes of all activations and their gradients.</summary>
-    public long ActivationBytes => _context.Arena.Bytes;
+    /// <summary>Bytes of all activations and their gradients; those of the input are allocated when they are first asked for.</summary>
+    public long ActivationBytes => _context.Arena.Bytes + (_inputGradient?.Bytes ?? 0);
 
     /// <summary>x [T, B, I], to be filled before a forward pass.</summary>
     public Span<float> Input => _context.Arena.Span(_input)[..(Steps * BatchSize * Model.InputSize)];
@@ -102,8 +101,8 @@ public sealed unsafe class UnrolledModel
     /// <summary>∂loss/∂y [T', B, O], to be filled before a backward pass, which may overwrite it.</summary>
     public Span<float> OutputGradient => _context.Arena.Span(_layers[^1].OutputGradient, OutputSteps * BatchSize * Model.OutputSize);
 
-    /// <summary>∂loss/∂x [T, B, I] after a backward pass that was asked for it.</summary>
-    public ReadOnlySpan<float> InputGradient => _context.Arena.Span(_inputGradient)[..(Steps * BatchSize * Model.InputSize)];
+    /// <summary>∂loss/∂x [T, B, I] after a backward pass that was asked for it; empty before the first.</summary>
+    public ReadOnlySpan<float> InputGradient => _inputGradient is null ? default : _inputGradient.Span[..(Steps * BatchSize * Model.InputSize)];
 
     /// <summary>The state before the first step; its first B rows are read by every forward pass. Zero at first.</summary>
     public ModelState InitialState { get; }
@@ -210,7 +209,9 @@ public sealed unsafe class UnrolledModel
         if (!_forwardDone)
             throw new InvalidOperationException("Expected a forward pass before each backward pass; call Forward first.");
         _forwardDone = false;
-        UnrolledLayer.ChainGradients(_layers, inputGradient || _closedLoop ? _context.Arena.Pointer(_inputGradient) : null, _inputTrace);
+        if (inputGradient || _closedLoop)
+            _inputGradient ??= new AlignedBuffer((long)MaxSteps * MaxBatch * Model.InputSize);
+        UnrolledLayer.ChainGradients(_layers, inputGradient || _closedLoop ? _inputGradient!.Pointer : null, _inputTrace);
         foreach (var layer in _layers)
             layer.PrepareBackward();
 
@@ -376,7 +377,7 @@ public sealed unsafe class UnrolledModel
     {
         var features = Model.InputSize;
         var at = (((nint)t * BatchSize) + b) * features;
-        var dX = _context.Arena.Pointer(_inputGradient) + at;
+        var dX = _inputGradient!.Pointer + at;
         var dY = _layers[^1].OutputGradient + at - ((nint)BatchSize * features);
         for (var feature = 0; feature < features; feature++)
         {

@@ -42,6 +42,9 @@ sealed unsafe class AlignedBuffer
     /// <summary>Floats in the block.</summary>
     public int Length { get; }
 
+    /// <summary>Bytes in the block.</summary>
+    public long Bytes => (long)Length * sizeof(float);
+
     /// <summary>The 64-byte aligned first element.</summary>
     public float* Pointer { get; }
 
