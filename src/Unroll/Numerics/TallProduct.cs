@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Unroll.Numerics;
 
@@ -54,6 +55,10 @@ static unsafe class TallProduct
 
     // Room behind each copied tile for the lanes that its last store writes too many.
     const int TilePadding = 16;
+
+    // C beyond this is not in the second-level cache when a tile begins. Fetched a tile ahead, LSTM 64,50,256,1024 trained
+    // 2.4 % faster on a Zen 4 core and 64,50,128,512 2 %; where C is near, the fetching costs 0.5 %.
+    const long FarBytes = 512 * 1024;
 
     // Steps of k copied at a time. A panel of them (48 KiB at 512 bits) need not fit the first-level cache: with 64, 128,
     // 192 and 256 steps, dW_hh of H = 1024 ran at 67, 77, 84 and 87 % of the peak of a Zen 4 core, H = 512 at 84, 85, 89 and 86 %.
@@ -140,6 +145,7 @@ static unsafe class TallProduct
         var depth = Depth(S.Count, rows.Count);
         var mixed = scratch + PackedMatrix.Length(depth, n);
         var tiles = Exchange<S, V>(columns, n, m0, m1, mixed, gather: true);
+        var isFar = (long)(m1 - m0) * n * sizeof(float) > FarBytes;
         for (var k0 = 0; k0 < rows.Count; k0 += depth)
         {
             var k1 = Math.Min(k0 + depth, rows.Count);
@@ -157,7 +163,7 @@ static unsafe class TallProduct
                     tileStride = TileStride(left.K, S.TileRows);
                 }
 
-                Panels<S, V>(columns, n, m, block, m0, m1, left, tileStride, scratch, mixed);
+                Panels<S, V>(columns, n, m, block, m0, m1, left, tileStride, scratch, mixed, isFar);
             }
         }
 
@@ -277,7 +283,8 @@ static unsafe class TallProduct
 
     /// <summary>Rows [m, m + rows) of C against all panels.</summary>
     static void Panels<S, V>(
-        ReadOnlySpan<TallColumns> columns, int n, int m, int rows, int m0, int m1, TileLeft left, nint tileStride, float* panel, float* mixed)
+        ReadOnlySpan<TallColumns> columns, int n, int m, int rows, int m0, int m1, TileLeft left, nint tileStride, float* panel, float* mixed,
+        bool isFar)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -289,11 +296,11 @@ static unsafe class TallProduct
             if (Single(columns, n0, width) is ( >= 0 and var index, var start))
             {
                 var c = columns[index].Destination + (m * columns[index].DestinationRow) + (n0 - start);
-                Tiles<S, V>(rows, left, tileStride, panel, width, c, columns[index].DestinationRow);
+                Tiles<S, V>(rows, left, tileStride, panel, width, c, columns[index].DestinationRow, isFar);
             }
             else
             {
-                Tiles<S, V>(rows, left, tileStride, panel, padded, mixed + ((nint)(m - m0) * padded), padded);
+                Tiles<S, V>(rows, left, tileStride, panel, padded, mixed + ((nint)(m - m0) * padded), padded, isFar);
                 mixed += (nint)(m1 - m0) * padded;
             }
 
@@ -301,15 +308,30 @@ static unsafe class TallProduct
         }
     }
 
-    static void Tiles<S, V>(int rows, TileLeft left, nint tileStride, float* panel, int columns, float* c, nint cRow)
+    static void Tiles<S, V>(int rows, TileLeft left, nint tileStride, float* panel, int columns, float* c, nint cRow, bool isFar)
         where S : struct, ISimd<V>
         where V : struct
     {
         for (var row = 0; row < rows; row += S.TileRows)
         {
+            if (isFar)
+                Fetch(Math.Min(S.TileRows, rows - row - S.TileRows), columns, c + (S.TileRows * cRow), cRow);
             Gemm.Rows<S, V>(Math.Min(S.TileRows, rows - row), columns, left, panel, c, cRow, TileStart.Destination, null);
             left.A += tileStride;
             c += S.TileRows * cRow;
+        }
+    }
+
+    /// <summary>Begins to bring a tile of C into the first-level cache.</summary>
+    static void Fetch(int rows, int columns, float* c, nint cRow)
+    {
+        const int Line = 16;
+        if (!Sse.IsSupported)
+            return;
+        for (var row = 0; row < rows; row++)
+        {
+            for (var j = 0; j < columns; j += Line)
+                Sse.Prefetch0(c + (row * cRow) + j);
         }
     }
 
