@@ -34,8 +34,8 @@ sealed record Outcome(Entry Entry, string Version)
     /// <summary>Half the distance between the slowest and the fastest round, relative to the median.</summary>
     public double Spread => (Rounds.Max(round => round.Seconds) - Rounds.Min(round => round.Seconds)) / 2 / Seconds;
 
-    /// <summary>The distance of two cores, ns: the median over rounds.</summary>
-    public double Distance => Statistics.Median([.. Distances]);
+    /// <summary>The distance of two cores, ns: the median over rounds; 0 with one thread.</summary>
+    public double Distance => Distances.Count == 0 ? 0 : Statistics.Median([.. Distances]);
 
     /// <summary>10⁹ floating-point operations a second.</summary>
     public double Gflops => Entry.Configuration.Flops / Seconds / 1e9;

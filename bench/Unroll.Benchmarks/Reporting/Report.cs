@@ -64,7 +64,7 @@ sealed class Report(Results results, TextWriter output)
             "Forward, mean squared error of a dense layer on the last state, backward, Adam. *On tcmalloc*: TorchSharp in a process started with another memory allocator, for what that is worth; the bars speak of TorchSharp as it comes.");
         var version = results.Training[0].Unroll(threads).Version;
         WriteTable(
-            ["cell", "B,T,I,H", $"Unroll {version}, ms", "±", "of peak", "peer", "ms", "±", "Unroll is", "on tcmalloc, ms", "±", "Unroll is", .. threads == 2 ? ["over 1 thread", "cores, ns"] : Array.Empty<string>()],
+            ["cell", "B,T,I,H", $"Unroll {version}, ms", "±", "of peak", "peer", "ms", "±", "Unroll is", "on tcmalloc, ms", "±", "Unroll is", .. Cores(threads, "over 1 thread", "cores, ns")],
             [
                 .. results.Training.Select(row =>
                 {
@@ -74,7 +74,7 @@ sealed class Report(Results results, TextWriter output)
                         row.Cell, $"{row.Shape}", Text.Milliseconds(unroll.Seconds), Text.Spread(unroll), Text.Percent(row.ShareOfPeak(threads)),
                         torch.Name, Text.Milliseconds(torch.Seconds), Text.Spread(torch), Text.Ratio(unroll.TimesFasterThan(torch)),
                         .. tuned is null ? ["", "", ""] : new[] { Text.Milliseconds(tuned.Seconds), Text.Spread(tuned), Text.Ratio(unroll.TimesFasterThan(tuned)) },
-                        .. threads == 2 ? [Text.Ratio(row.SpeedUp), $"{unroll.Distance:F0}"] : Array.Empty<string>(),
+                        .. Cores(threads, Text.Ratio(row.SpeedUp), $"{unroll.Distance:F0}"),
                     ];
                 }),
             ]);
@@ -86,7 +86,7 @@ sealed class Report(Results results, TextWriter output)
         {
             Section(threads == 1 ? $"{title}, 1 thread" : $"{title}, 2 threads", text);
             WriteTable(
-                ["cell", "B,T,I,H", $"Unroll {rows[0].Unroll(threads).Version}, {unit}", "±", "peer", unit, "±", "Unroll is", "peer", unit, "±", "Unroll is"],
+                ["cell", "B,T,I,H", $"Unroll {rows[0].Unroll(threads).Version}, {unit}", "±", "peer", unit, "±", "Unroll is", "peer", unit, "±", "Unroll is", .. Cores(threads, "cores, ns")],
                 [
                     .. rows.Select(row =>
                     {
@@ -95,6 +95,7 @@ sealed class Report(Results results, TextWriter output)
                         [
                             row.Cell, $"{row.Shape}", time(unroll.Seconds), Text.Spread(unroll),
                             .. PeerCells(row.Peer(Library.TorchSharp, threads)), .. PeerCells(row.Peer(Library.OnnxRuntime, threads)),
+                            .. Cores(threads, $"{unroll.Distance:F0}"),
                         ];
 
                         string[] PeerCells(Outcome peer) => [peer.Name, time(peer.Seconds), Text.Spread(peer), Text.Ratio(unroll.TimesFasterThan(peer))];
@@ -102,6 +103,9 @@ sealed class Report(Results results, TextWriter output)
                 ]);
         }
     }
+
+    /// <summary>Cells that only 2 threads have.</summary>
+    static ReadOnlySpan<string> Cores(int threads, params string[] cells) => threads == 2 ? cells : default;
 
     void WriteMemory()
     {

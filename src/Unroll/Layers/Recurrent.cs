@@ -76,6 +76,10 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     const int SmallestSplitBatch = 32;
     const long SmallestSplitFlops = 20_000_000;
 
+    // The second half's sums have memory of their own up to this: what another thread has read takes time to write. RNN
+    // 100,7,12,128 trains 1 % faster with it on two cores that are near each other, 3 % on distant ones.
+    const long MostPartialFloats = 512 * 1024;
+
     readonly Recurrent<TCell> _layer;
     readonly UnrollContext _context;
     readonly TCell _cell;
@@ -85,6 +89,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     readonly int[] _together;
 
     readonly RecurrentWeights<TCell> _weights;
+    readonly AlignedBuffer? _partialGradients;
     readonly Arena.Region _preActivations, _dSaved;
     readonly StepBuffer? _gates, _saved;
 
@@ -142,6 +147,8 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         _weightIhBack = length;
         length += (nint)PackedMatrix.Length(_width, layer.InputSize);
         _weights.Allocate(Math.Max(length, PartialGradientsLength));
+        if (context.Engine.Threads > 1 && GradientPartsOf(maxSteps, maxBatch) > 1 && PartialGradientsLength <= MostPartialFloats)
+            _partialGradients = new AlignedBuffer(PartialGradientsLength);
     }
 
     public override ReadOnlySpan<string> GateNames => _cell.GateNames;
@@ -359,7 +366,7 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
     }
 
     /// <summary>The parts of the batch whose weight gradients are summed apart.</summary>
-    int GradientParts => Batch < SmallestSplitBatch || FlopsPerStep * Steps * Batch < SmallestSplitFlops ? 1 : 2;
+    int GradientParts => GradientPartsOf(Steps, Batch);
 
     public override bool MergesGradients => GradientParts > 1;
 
@@ -472,16 +479,19 @@ sealed unsafe class UnrolledRecurrent<TCell> : UnrolledRecurrent
         I = Layer.InputSize,
     };
 
-    /// <summary>Where the second part's are summed: in the memory of the packed weights, which have done their work.</summary>
+    /// <summary>Where the second part's are summed: if they are many, in the memory of the packed weights, which have done their work.</summary>
     WeightGradients PartialGradients
     {
         get
         {
-            var weightIh = _weights.Memory + ((nint)_width * _h);
+            var weightHh = _partialGradients is null ? _weights.Memory : _partialGradients.Pointer;
+            var weightIh = weightHh + ((nint)_width * _h);
             var biasHh = weightIh + ((nint)_width * Layer.InputSize);
-            return new() { WeightHh = _weights.Memory, WeightIh = weightIh, BiasHh = biasHh, BiasIh = biasHh + _width, H = _h, I = Layer.InputSize };
+            return new() { WeightHh = weightHh, WeightIh = weightIh, BiasHh = biasHh, BiasIh = biasHh + _width, H = _h, I = Layer.InputSize };
         }
     }
+
+    int GradientPartsOf(int steps, int batch) => batch < SmallestSplitBatch || FlopsPerStep * steps * batch < SmallestSplitFlops ? 1 : 2;
 
     /// <summary>Floats of <see cref="PartialGradients"/>.</summary>
     long PartialGradientsLength => (long)_width * (_h + Layer.InputSize + 2);
