@@ -13,6 +13,9 @@ abstract class ParallelJob
     public static (int Start, int End) Share(int count, int worker, int workers) =>
         ((int)((long)count * worker / workers), (int)((long)count * (worker + 1) / workers));
 
+    /// <summary>Whose share of <paramref name="count"/> items holds the item <paramref name="index"/>.</summary>
+    public static int OwnerOf(int index, int count, int workers) => (int)((((long)index * workers) + workers - 1) / count);
+
     /// <summary>The share in whole groups of <paramref name="grain"/> items, of which the last may be smaller.</summary>
     public static (int Start, int End) Share(int count, int worker, int workers, int grain)
     {

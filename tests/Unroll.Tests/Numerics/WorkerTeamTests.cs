@@ -211,6 +211,12 @@ public class WorkerTeamTests
             var (start, end) = ParallelJob.Share(count, worker, workers);
             Assert.Equal(next, start);
             Assert.InRange(end - start, count / workers, (int)(((long)count + workers - 1) / workers));
+            if (start < end)
+            {
+                Assert.Equal(worker, ParallelJob.OwnerOf(start, count, workers));
+                Assert.Equal(worker, ParallelJob.OwnerOf(end - 1, count, workers));
+            }
+
             next = end;
         }
 
