@@ -26,7 +26,7 @@ public sealed unsafe class UnrolledEncoderDecoder
     readonly int[] _lengths;
     readonly byte[] _feedback;
     readonly RowJob _forwardJob, _backwardJob;
-    readonly ShareJob _packJob, _packBackwardJob, _gradientJob, _mergeJob;
+    readonly LayerJobs _layerJobs;
     InputTrace? _inputTrace;
     AlignedBuffer? _sourceGradient;
     bool _freeRunning;
@@ -66,10 +66,7 @@ public sealed unsafe class UnrolledEncoderDecoder
         _context.Commit();
         _forwardJob = new RowJob(ForwardRows);
         _backwardJob = new RowJob(BackwardRows);
-        _packJob = new ShareJob(Pack);
-        _packBackwardJob = new ShareJob(PackBackward);
-        _gradientJob = new ShareJob(AccumulateGradients);
-        _mergeJob = new ShareJob(MergeGradients);
+        _layerJobs = new LayerJobs(model, _weights, _all);
         Resize(maxSourceSteps, maxTargetSteps, maxBatch);
 
         UnrolledLayer Unroll(Layer layer, Keep keep, int steps) => layer.Unroll(_context, WeightsOf(layer), keep, steps, maxBatch);
@@ -192,7 +189,7 @@ public sealed unsafe class UnrolledEncoderDecoder
         }
 
         _attention?.SetSource(_encoder[^1].Output, _encoder[^1].OutputGradient, SourceSteps, SourceLengths);
-        _packJob.Run(Model.Engine, Flops());
+        _layerJobs.Pack(Flops());
         _forwardJob.Run(Model.Engine, BatchSize, Flops());
         _forwardDone = true;
         GC.KeepAlive(this);
@@ -207,18 +204,7 @@ public sealed unsafe class UnrolledEncoderDecoder
     public void Backward(bool sourceGradient = false)
     {
         BackwardThroughTime(sourceGradient);
-        foreach (var layer in _all)
-            layer.PrepareGradients();
-        _gradientJob.Run(Model.Engine, Flops());
-        foreach (var layer in _all)
-        {
-            if (layer.MergesGradients)
-            {
-                _mergeJob.Run(Model.Engine, Flops());
-                break;
-            }
-        }
-
+        _layerJobs.AccumulateGradients(Flops());
         GC.KeepAlive(this);
     }
 
@@ -238,7 +224,7 @@ public sealed unsafe class UnrolledEncoderDecoder
             cell.WantsInitialGradient = false;
         foreach (var cell in _decoderCells)
             cell.WantsInitialGradient = true;
-        _packBackwardJob.Run(Model.Engine, Flops());
+        _layerJobs.PackBackward(Flops());
         _backwardJob.Run(Model.Engine, BatchSize, Flops());
         GC.KeepAlive(this);
     }
@@ -282,30 +268,6 @@ public sealed unsafe class UnrolledEncoderDecoder
         var lengths = SourceLengths.ContainsAnyExcept(SourceSteps) ? _lengths : null;
         foreach (var layer in _encoder)
             layer.Lengths = lengths;
-    }
-
-    void Pack(int worker, int workers)
-    {
-        foreach (var weights in _weights)
-            weights?.Pack(Model.Engine, Model.Parameters, worker, workers);
-    }
-
-    void PackBackward(int worker, int workers)
-    {
-        foreach (var layer in _all)
-            layer.PackBackward(worker, workers);
-    }
-
-    void AccumulateGradients(int worker, int workers)
-    {
-        foreach (var layer in _all)
-            layer.AccumulateGradients(worker, workers);
-    }
-
-    void MergeGradients(int worker, int workers)
-    {
-        foreach (var layer in _all)
-            layer.MergeGradients(worker, workers);
     }
 
     void ForwardRows(int b0, int b1)

@@ -24,7 +24,7 @@ public sealed unsafe class UnrolledModel
     readonly int[] _lengths;
     readonly long _flopsPerStep;
     readonly RowJob _forwardJob, _backwardJob;
-    readonly ShareJob _packJob, _packBackwardJob, _gradientJob, _mergeJob;
+    readonly LayerJobs _layerJobs;
     InputTrace? _inputTrace;
     AlignedBuffer? _inputGradient;
     bool _closedLoop;
@@ -64,10 +64,7 @@ public sealed unsafe class UnrolledModel
         _flopsPerStep = _layers.Sum(layer => layer.FlopsPerStep);
         _forwardJob = new RowJob(ForwardRows);
         _backwardJob = new RowJob(BackwardRows);
-        _packJob = new ShareJob(Pack);
-        _packBackwardJob = new ShareJob(PackBackward);
-        _gradientJob = new ShareJob(AccumulateGradients);
-        _mergeJob = new ShareJob(MergeGradients);
+        _layerJobs = new LayerJobs(model, _weights, _layers);
         Resize(maxSteps, maxBatch);
     }
 
@@ -171,7 +168,7 @@ public sealed unsafe class UnrolledModel
             layer.StartsAtZero = !InitialState.Hidden(index)[..(BatchSize * layer.Layer.OutputSize)].ContainsAnyExcept(0f);
         }
 
-        _packJob.Run(Model.Engine, Flops);
+        _layerJobs.Pack(Flops);
         _forwardJob.Run(Model.Engine, BatchSize, Flops);
         _forwardDone = true;
         GC.KeepAlive(this);
@@ -188,18 +185,7 @@ public sealed unsafe class UnrolledModel
     public void Backward(bool inputGradient = false, bool initialStateGradient = false)
     {
         BackwardThroughTime(inputGradient, initialStateGradient);
-        foreach (var layer in _layers)
-            layer.PrepareGradients();
-        _gradientJob.Run(Model.Engine, Flops);
-        foreach (var layer in _layers)
-        {
-            if (layer.MergesGradients)
-            {
-                _mergeJob.Run(Model.Engine, Flops);
-                break;
-            }
-        }
-
+        _layerJobs.AccumulateGradients(Flops);
         GC.KeepAlive(this);
     }
 
@@ -223,7 +209,7 @@ public sealed unsafe class UnrolledModel
             layer.WantsInitialGradient = initialStateGradient;
         }
 
-        _packBackwardJob.Run(Model.Engine, Flops);
+        _layerJobs.PackBackward(Flops);
         _backwardJob.Run(Model.Engine, BatchSize, Flops);
         for (var index = 0; initialStateGradient && index < _recurrent.Length; index++)
         {
@@ -298,30 +284,6 @@ public sealed unsafe class UnrolledModel
         // Behind a layer that makes one step of all, every row has one.
         foreach (var layer in _layers)
             layer.Lengths = lengths.IsEmpty || layer.IsBehindPooling ? null : _lengths;
-    }
-
-    void Pack(int worker, int workers)
-    {
-        foreach (var weights in _weights)
-            weights?.Pack(Model.Engine, Model.Parameters, worker, workers);
-    }
-
-    void PackBackward(int worker, int workers)
-    {
-        foreach (var layer in _layers)
-            layer.PackBackward(worker, workers);
-    }
-
-    void AccumulateGradients(int worker, int workers)
-    {
-        foreach (var layer in _layers)
-            layer.AccumulateGradients(worker, workers);
-    }
-
-    void MergeGradients(int worker, int workers)
-    {
-        foreach (var layer in _layers)
-            layer.MergeGradients(worker, workers);
     }
 
     void ForwardRows(int b0, int b1)
