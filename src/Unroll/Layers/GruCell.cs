@@ -55,12 +55,22 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where S : struct, ISimd<V>
         where V : struct
     {
-        if (!_before)
-            ForwardAfterProduct<S, V>(step);
-        else if (phase == 0)
-            ForwardGates<S, V>(step);
-        else
-            ForwardCandidate<S, V>(step);
+        for (var j = 0; j < step.Units; j += S.Count)
+        {
+            if (!_before)
+            {
+                ForwardAfterProduct<S, V>(step, j);
+                ForwardCandidate<S, V>(step, j, step.PreActivations + (2 * step.Units) + j, step.PreActivationRow);
+            }
+            else if (phase == 0)
+            {
+                ForwardGates<S, V>(step, j);
+            }
+            else
+            {
+                ForwardCandidate<S, V>(step, j, step.Gates + step.H + j, 3 * (nint)step.H);
+            }
+        }
     }
 
     public void Backward<S, V>(in CellStep step, int product)
@@ -73,86 +83,109 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             BackwardReset<S, V>(step);
     }
 
-    /// <summary>The whole step when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved.</summary>
+    /// <summary>
+    /// r, z and the candidate's pre-activation when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved.
+    /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardAfterProduct<S, V>(in CellStep step)
+    static void ForwardAfterProduct<S, V>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
     {
-        int h = step.H, units = step.Units;
-        var keep = step.Gates != null;
-        for (var row = 0; row < step.Rows; row++)
+        // blocks: W_in·x + b_in, r, z, m
+        int h = step.H, units = step.Units, n = units - j, last = step.Rows - 1;
+        nint aRow = step.PreActivationRow, gatesRow = 3 * (nint)h;
+        float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j;
+        for (var row = 0; row <= last; row += 2)
         {
-            // blocks: W_in·x + b_in, r, z, m
-            var a = step.PreActivations + (row * step.PreActivationRow);
-            var gates = step.Gates + ((nint)row * 3 * h);
-            for (var j = 0; j < units; j += S.Count)
-            {
-                var n = units - j;
-                var at = ((nint)row * h) + j;
-                var r = Activations.Sigmoid<S, V>(Lanes<S, V>.Load(a + units + j, n));
-                var z = Activations.Sigmoid<S, V>(Lanes<S, V>.Load(a + (2 * units) + j, n));
-                var m = Lanes<S, V>.Load(a + (3 * units) + j, n);
-                var candidate = Activations.Tanh<S, V>(S.Fma(r, m, Lanes<S, V>.Load(a + j, n)));
-                var hPrev = Lanes<S, V>.Load(step.HPrev + at, n);
-                Lanes<S, V>.Store(step.H1 + at, S.Fma(z, S.Subtract(hPrev, candidate), candidate), n);
-                if (keep)
-                {
-                    Lanes<S, V>.Store(gates + j, r, n);
-                    Lanes<S, V>.Store(gates + h + j, z, n);
-                    Lanes<S, V>.Store(gates + (2 * h) + j, candidate, n);
-                    Lanes<S, V>.Store(step.Saved + at, m, n);
-                }
-            }
+            // Two rows side by side, the last one twice where they are odd.
+            nint at0 = row, at1 = Math.Min(row + 1, last);
+            float* a0 = a + (at0 * aRow), a1 = a + (at1 * aRow);
+            V r0 = S.Load(a0 + units), z0 = S.Load(a0 + (2 * units)), r1 = S.Load(a1 + units), z1 = S.Load(a1 + (2 * units));
+            Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
+                ref r0, ref z0, ref r1, ref z1);
+            V m0 = S.Load(a0 + (3 * units)), m1 = S.Load(a1 + (3 * units));
+            V n0 = S.Fma(r0, m0, S.Load(a0)), n1 = S.Fma(r1, m1, S.Load(a1));
+            Lanes<S, V>.Store(a0, n0, n);
+            Lanes<S, V>.Store(a1, n1, n);
+            Lanes<S, V>.Store(a0 + (2 * units), z0, n);
+            Lanes<S, V>.Store(a1 + (2 * units), z1, n);
+            if (step.Gates == null)
+                continue;
+            float* g0 = gates + (at0 * gatesRow), g1 = gates + (at1 * gatesRow);
+            Lanes<S, V>.Store(g0, r0, n);
+            Lanes<S, V>.Store(g1, r1, n);
+            Lanes<S, V>.Store(g0 + h, z0, n);
+            Lanes<S, V>.Store(g1 + h, z1, n);
+            Lanes<S, V>.Store(saved + (at0 * h), m0, n);
+            Lanes<S, V>.Store(saved + (at1 * h), m1, n);
         }
     }
 
     /// <summary>r, z and q = r⊙hₜ₋₁ when the reset comes before the product.</summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardGates<S, V>(in CellStep step)
+    static void ForwardGates<S, V>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
     {
-        int h = step.H, units = step.Units;
-        for (var row = 0; row < step.Rows; row++)
+        int h = step.H, units = step.Units, n = units - j, last = step.Rows - 1;
+        nint aRow = step.PreActivationRow, gatesRow = 3 * (nint)h;
+        float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j, masked = step.HMasked + j;
+        for (var row = 0; row <= last; row += 2)
         {
-            var a = step.PreActivations + (row * step.PreActivationRow);
-            var gates = step.Gates + ((nint)row * 3 * h);
-            for (var j = 0; j < units; j += S.Count)
-            {
-                var n = units - j;
-                var at = ((nint)row * h) + j;
-                var r = Activations.Sigmoid<S, V>(Lanes<S, V>.Load(a + j, n));
-                Lanes<S, V>.Store(gates + j, r, n);
-                Lanes<S, V>.Store(gates + h + j, Activations.Sigmoid<S, V>(Lanes<S, V>.Load(a + units + j, n)), n);
-                Lanes<S, V>.Store(step.Saved + at, S.Multiply(r, Lanes<S, V>.Load(step.HMasked + at, n)), n);
-            }
+            nint at0 = row, at1 = Math.Min(row + 1, last);
+            float* a0 = a + (at0 * aRow), a1 = a + (at1 * aRow);
+            V r0 = S.Load(a0), z0 = S.Load(a0 + units), r1 = S.Load(a1), z1 = S.Load(a1 + units);
+            Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
+                ref r0, ref z0, ref r1, ref z1);
+            float* g0 = gates + (at0 * gatesRow), g1 = gates + (at1 * gatesRow);
+            Lanes<S, V>.Store(g0, r0, n);
+            Lanes<S, V>.Store(g1, r1, n);
+            Lanes<S, V>.Store(g0 + h, z0, n);
+            Lanes<S, V>.Store(g1 + h, z1, n);
+            Lanes<S, V>.Store(saved + (at0 * h), S.Multiply(r0, Lanes<S, V>.Load(masked + (at0 * h), n)), n);
+            Lanes<S, V>.Store(saved + (at1 * h), S.Multiply(r1, Lanes<S, V>.Load(masked + (at1 * h), n)), n);
         }
     }
 
-    /// <summary>n and h when the reset comes before the product.</summary>
+    /// <summary>
+    /// n from its pre-activation, and h = n + z⊙(hₜ₋₁ − n), four rows side by side; the last row stands in for those that a
+    /// batch lacks.
+    /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardCandidate<S, V>(in CellStep step)
+    static void ForwardCandidate<S, V>(in CellStep step, int j, float* z, nint zRow)
         where S : struct, ISimd<V>
         where V : struct
     {
-        int h = step.H, units = step.Units;
-        for (var row = 0; row < step.Rows; row++)
+        int h = step.H, n = step.Units - j, last = step.Rows - 1;
+        nint aRow = step.PreActivationRow, gatesRow = 3 * (nint)h;
+        float* a = step.PreActivations + j, gates = step.Gates + (2 * h) + j, hPrev = step.HPrev + j, h1 = step.H1 + j;
+        for (var row = 0; row <= last; row += 4)
         {
-            var a = step.PreActivations + (row * step.PreActivationRow);
-            var gates = step.Gates + ((nint)row * 3 * h);
-            for (var j = 0; j < units; j += S.Count)
+            nint at0 = row, at1 = Math.Min(row + 1, last), at2 = Math.Min(row + 2, last), at3 = Math.Min(row + 3, last);
+            V n0 = S.Load(a + (at0 * aRow)), n1 = S.Load(a + (at1 * aRow)), n2 = S.Load(a + (at2 * aRow)), n3 = S.Load(a + (at3 * aRow));
+            Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
+                ref n0, ref n1, ref n2, ref n3);
+            if (step.Gates != null)
             {
-                var n = units - j;
-                var at = ((nint)row * h) + j;
-                var candidate = Activations.Tanh<S, V>(Lanes<S, V>.Load(a + j, n));
-                var z = Lanes<S, V>.Load(gates + h + j, n);
-                var hPrev = Lanes<S, V>.Load(step.HPrev + at, n);
-                Lanes<S, V>.Store(gates + (2 * h) + j, candidate, n);
-                Lanes<S, V>.Store(step.H1 + at, S.Fma(z, S.Subtract(hPrev, candidate), candidate), n);
+                Lanes<S, V>.Store(gates + (at0 * gatesRow), n0, n);
+                Lanes<S, V>.Store(gates + (at1 * gatesRow), n1, n);
+                Lanes<S, V>.Store(gates + (at2 * gatesRow), n2, n);
+                Lanes<S, V>.Store(gates + (at3 * gatesRow), n3, n);
             }
+
+            Blend<S, V>(n0, z + (at0 * zRow), hPrev + (at0 * h), h1 + (at0 * h), n);
+            Blend<S, V>(n1, z + (at1 * zRow), hPrev + (at1 * h), h1 + (at1 * h), n);
+            Blend<S, V>(n2, z + (at2 * zRow), hPrev + (at2 * h), h1 + (at2 * h), n);
+            Blend<S, V>(n3, z + (at3 * zRow), hPrev + (at3 * h), h1 + (at3 * h), n);
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Blend<S, V>(V candidate, float* z, float* hPrev, float* h1, int n)
+        where S : struct, ISimd<V>
+        where V : struct =>
+        Lanes<S, V>.Store(
+            h1, S.Fma(Lanes<S, V>.Load(z, n), S.Subtract(Lanes<S, V>.Load(hPrev, n), candidate), candidate), n);
 
     /// <summary>dn, dz, dh⊙z and, when the reset comes after, dr and dm.</summary>
     [MethodImpl(Kernel.Compilation)]

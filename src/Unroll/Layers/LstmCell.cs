@@ -61,61 +61,127 @@ readonly unsafe struct LstmCell : ICell
     public (int Gate, bool Current) Peephole(int block) =>
         block == _pi ? (_i, false) : block == _pf ? (_f, false) : (_o, true);
 
-    [MethodImpl(Kernel.Compilation)]
     public void Forward<S, V>(in CellStep step, int phase)
         where S : struct, ISimd<V>
         where V : struct
     {
-        int h = step.H, units = step.Units;
-        var keep = step.Gates != null;
-        for (var row = 0; row < step.Rows; row++)
+        for (var j = 0; j < step.Units; j += S.Count)
         {
-            var preActivations = step.PreActivations + (row * step.PreActivationRow);
-            var gates = step.Gates + ((nint)row * GateCount * h);
-            var offset = (nint)row * h;
-            for (var j = 0; j < units; j += S.Count)
+            ForwardState<S, V>(step, j);
+            if (_po >= 0)
+                ForwardPeepholeOutput<S, V>(step, j);
+            else
+                ForwardOutput<S, V>(step, j);
+        }
+    }
+
+    /// <summary>i, f, g and c of the units from <paramref name="j"/>; what becomes of o stays in the pre-activations.</summary>
+    [MethodImpl(Kernel.Compilation)]
+    void ForwardState<S, V>(in CellStep step, int j)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        int h = step.H, units = step.Units, n = units - j;
+        float* a = step.PreActivations + j, gates = step.Gates + j, cPrevs = step.CPrev + j, c1 = step.C1 + j, peephole = step.Peephole + j;
+        nint gatesRow = (nint)GateCount * h, aRow = step.PreActivationRow;
+        var keep = step.Gates != null;
+
+        // A gate that is absent is taken to be g, and not used.
+        nint iAt = Math.Max(_i, 0) * units, fAt = Math.Max(_f, 0) * units, gAt = _g * units, oAt = Math.Max(_o, 0) * units;
+        nint iTo = _i * h, fTo = _f * h, gTo = _g * h, oTo = _o * h;
+        for (var row = step.Rows; row > 0; row--)
+        {
+            // The room behind a row's pre-activations can be read.
+            V i = S.Load(a + iAt), f = S.Load(a + fAt), g = S.Load(a + gAt), o = S.Load(a + oAt);
+            var cPrev = Lanes<S, V>.Load(cPrevs, n);
+            if (_pi >= 0)
+                i = S.Fma(Lanes<S, V>.Load(peephole + (_pi * h), n), cPrev, i);
+            if (_pf >= 0)
+                f = S.Fma(Lanes<S, V>.Load(peephole + (_pf * h), n), cPrev, f);
+            var outputPreActivation = o;
+            Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.TanhFunction, Activations.SigmoidFunction>(
+                ref i, ref f, ref g, ref o);
+
+            var input = _i >= 0 ? S.Multiply(i, g) : g;
+            var c = _f >= 0 ? S.Fma(f, cPrev, input) : S.Add(cPrev, input);
+            Lanes<S, V>.Store(c1, c, n);
+            if (_o >= 0)
+                S.Store(a + oAt, _po >= 0 ? outputPreActivation : o);
+            if (keep)
             {
-                var n = units - j;
-                var cPrev = Lanes<S, V>.Load(step.CPrev + offset + j, n);
-                var g = Activations.Tanh<S, V>(Lanes<S, V>.Load(preActivations + (_g * units) + j, n));
-                if (keep)
-                    Lanes<S, V>.Store(gates + ((nint)_g * h) + j, g, n);
-
-                var input = g;
                 if (_i >= 0)
-                {
-                    var i = Gate<S, V>(step, preActivations, _i, _pi, j, cPrev, n);
-                    if (keep)
-                        Lanes<S, V>.Store(gates + ((nint)_i * h) + j, i, n);
-                    input = S.Multiply(i, g);
-                }
-
-                V c;
+                    Lanes<S, V>.Store(gates + iTo, i, n);
                 if (_f >= 0)
-                {
-                    var f = Gate<S, V>(step, preActivations, _f, _pf, j, cPrev, n);
-                    if (keep)
-                        Lanes<S, V>.Store(gates + ((nint)_f * h) + j, f, n);
-                    c = S.Fma(f, cPrev, input);
-                }
-                else
-                {
-                    c = S.Add(cPrev, input);
-                }
-
-                var tanhC = Activations.Tanh<S, V>(c);
-                var hidden = tanhC;
-                if (_o >= 0)
-                {
-                    var o = Gate<S, V>(step, preActivations, _o, _po, j, c, n);
-                    if (keep)
-                        Lanes<S, V>.Store(gates + ((nint)_o * h) + j, o, n);
-                    hidden = S.Multiply(o, tanhC);
-                }
-
-                Lanes<S, V>.Store(step.C1 + offset + j, c, n);
-                Lanes<S, V>.Store(step.H1 + offset + j, hidden, n);
+                    Lanes<S, V>.Store(gates + fTo, f, n);
+                Lanes<S, V>.Store(gates + gTo, g, n);
+                if (_o >= 0 && _po < 0)
+                    Lanes<S, V>.Store(gates + oTo, o, n);
+                gates += gatesRow;
             }
+
+            a += aRow;
+            cPrevs += h;
+            c1 += h;
+        }
+    }
+
+    /// <summary>h = o⊙tanh(c), four rows side by side; the last row stands in for those that a batch lacks.</summary>
+    [MethodImpl(Kernel.Compilation)]
+    void ForwardOutput<S, V>(in CellStep step, int j)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        int h = step.H, n = step.Units - j, last = step.Rows - 1;
+        nint aRow = step.PreActivationRow;
+        float* c1 = step.C1 + j, h1 = step.H1 + j, o = step.PreActivations + j + (Math.Max(_o, 0) * step.Units);
+        for (var row = 0; row <= last; row += 4)
+        {
+            nint at0 = row, at1 = Math.Min(row + 1, last), at2 = Math.Min(row + 2, last), at3 = Math.Min(row + 3, last);
+            V v0 = Lanes<S, V>.Load(c1 + (at0 * h), n), v1 = Lanes<S, V>.Load(c1 + (at1 * h), n);
+            V v2 = Lanes<S, V>.Load(c1 + (at2 * h), n), v3 = Lanes<S, V>.Load(c1 + (at3 * h), n);
+            Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
+                ref v0, ref v1, ref v2, ref v3);
+            if (_o >= 0)
+            {
+                v0 = S.Multiply(S.Load(o + (at0 * aRow)), v0);
+                v1 = S.Multiply(S.Load(o + (at1 * aRow)), v1);
+                v2 = S.Multiply(S.Load(o + (at2 * aRow)), v2);
+                v3 = S.Multiply(S.Load(o + (at3 * aRow)), v3);
+            }
+
+            Lanes<S, V>.Store(h1 + (at0 * h), v0, n);
+            Lanes<S, V>.Store(h1 + (at1 * h), v1, n);
+            Lanes<S, V>.Store(h1 + (at2 * h), v2, n);
+            Lanes<S, V>.Store(h1 + (at3 * h), v3, n);
+        }
+    }
+
+    /// <summary>o = σ(aₒ + p_o⊙c) and h = o⊙tanh(c), two rows side by side.</summary>
+    [MethodImpl(Kernel.Compilation)]
+    void ForwardPeepholeOutput<S, V>(in CellStep step, int j)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        int h = step.H, n = step.Units - j, last = step.Rows - 1;
+        nint aRow = step.PreActivationRow, gatesRow = (nint)GateCount * h;
+        float* c1 = step.C1 + j, h1 = step.H1 + j, a = step.PreActivations + j + (_o * step.Units);
+        var gates = step.Gates + (_o * h) + j;
+        var peephole = Lanes<S, V>.Load(step.Peephole + (_po * h) + j, n);
+        for (var row = 0; row <= last; row += 2)
+        {
+            nint at0 = row, at1 = Math.Min(row + 1, last);
+            V c0 = Lanes<S, V>.Load(c1 + (at0 * h), n), c2 = Lanes<S, V>.Load(c1 + (at1 * h), n);
+            V o0 = S.Fma(peephole, c0, S.Load(a + (at0 * aRow))), o2 = S.Fma(peephole, c2, S.Load(a + (at1 * aRow)));
+            Activations.Four<S, V, Activations.SigmoidFunction, Activations.TanhFunction, Activations.SigmoidFunction, Activations.TanhFunction>(
+                ref o0, ref c0, ref o2, ref c2);
+            if (step.Gates != null)
+            {
+                Lanes<S, V>.Store(gates + (at0 * gatesRow), o0, n);
+                Lanes<S, V>.Store(gates + (at1 * gatesRow), o2, n);
+            }
+
+            Lanes<S, V>.Store(h1 + (at0 * h), S.Multiply(o0, c0), n);
+            Lanes<S, V>.Store(h1 + (at1 * h), S.Multiply(o2, c2), n);
         }
     }
 
@@ -126,77 +192,74 @@ readonly unsafe struct LstmCell : ICell
     {
         var one = S.Broadcast(1f);
         var zero = S.Broadcast(0f);
+        var tanhCs = stackalloc float[4 * S.Count];
         int h = step.H, width = GateCount * h;
         int iAt = _i * h, fAt = _f * h, gAt = _g * h, oAt = _o * h;
         for (var row = 0; row < step.Rows; row++)
         {
             var gates = step.Gates + ((nint)row * width);
             var offset = (nint)row * h;
-            for (var j = 0; j < h; j += S.Count)
+            for (var j0 = 0; j0 < h; j0 += 4 * S.Count)
             {
-                var n = h - j;
-                var at = offset + j;
-                var dH = S.Add(Lanes<S, V>.Load(step.DY + at, n), Lanes<S, V>.Load(step.DH + at, n));
-                var dC = Lanes<S, V>.Load(step.DC + at, n);
-                var tanhC = Activations.Tanh<S, V>(Lanes<S, V>.Load(step.C1 + at, n));
-                var tanhSlope = S.NegatedFma(tanhC, tanhC, one);
-                if (_o >= 0)
+                // Four vectors of tanh(c) side by side.
+                Lanes<S, V>.LoadFour(step.C1 + offset + j0, h - j0, out var c0, out var c1, out var c2, out var c3);
+                Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
+                    ref c0, ref c1, ref c2, ref c3);
+                Lanes<S, V>.StoreFour(tanhCs, c0, c1, c2, c3, 4 * S.Count);
+                for (int j = j0, end = Math.Min(h, j0 + (4 * S.Count)); j < end; j += S.Count)
                 {
-                    var o = Lanes<S, V>.Load(gates + oAt + j, n);
-                    var dO = CellGradient.Sigmoid<S, V>(S.Multiply(dH, tanhC), o);
-                    Lanes<S, V>.Store(gates + oAt + j, dO, n);
-                    dC = S.Fma(S.Multiply(dH, o), tanhSlope, dC);
-                    if (_po >= 0)
-                        dC = S.Fma(dO, Lanes<S, V>.Load(step.Peephole + (_po * h) + j, n), dC);
-                }
-                else
-                {
-                    dC = S.Fma(dH, tanhSlope, dC);
-                }
+                    var n = h - j;
+                    var at = offset + j;
+                    var dH = S.Add(Lanes<S, V>.Load(step.DY + at, n), Lanes<S, V>.Load(step.DH + at, n));
+                    var dC = Lanes<S, V>.Load(step.DC + at, n);
+                    var tanhC = S.Load(tanhCs + (j - j0));
+                    var tanhSlope = S.NegatedFma(tanhC, tanhC, one);
+                    if (_o >= 0)
+                    {
+                        var o = Lanes<S, V>.Load(gates + oAt + j, n);
+                        var dO = CellGradient.Sigmoid<S, V>(S.Multiply(dH, tanhC), o);
+                        Lanes<S, V>.Store(gates + oAt + j, dO, n);
+                        dC = S.Fma(S.Multiply(dH, o), tanhSlope, dC);
+                        if (_po >= 0)
+                            dC = S.Fma(dO, Lanes<S, V>.Load(step.Peephole + (_po * h) + j, n), dC);
+                    }
+                    else
+                    {
+                        dC = S.Fma(dH, tanhSlope, dC);
+                    }
 
-                if (step.DCTrace != null)
-                    Lanes<S, V>.Store(step.DCTrace + at, dC, n);
+                    if (step.DCTrace != null)
+                        Lanes<S, V>.Store(step.DCTrace + at, dC, n);
 
-                var g = Lanes<S, V>.Load(gates + gAt + j, n);
-                var dCPrev = dC;
-                var dInput = dC;
-                if (_f >= 0)
-                {
-                    var f = Lanes<S, V>.Load(gates + fAt + j, n);
-                    var cPrev = Lanes<S, V>.Load(step.CPrev + at, n);
-                    var dF = CellGradient.Sigmoid<S, V>(S.Multiply(dC, cPrev), f);
-                    Lanes<S, V>.Store(gates + fAt + j, dF, n);
-                    dCPrev = S.Multiply(dC, f);
-                    if (_pf >= 0)
-                        dCPrev = S.Fma(dF, Lanes<S, V>.Load(step.Peephole + (_pf * h) + j, n), dCPrev);
+                    var g = Lanes<S, V>.Load(gates + gAt + j, n);
+                    var dCPrev = dC;
+                    var dInput = dC;
+                    if (_f >= 0)
+                    {
+                        var f = Lanes<S, V>.Load(gates + fAt + j, n);
+                        var cPrev = Lanes<S, V>.Load(step.CPrev + at, n);
+                        var dF = CellGradient.Sigmoid<S, V>(S.Multiply(dC, cPrev), f);
+                        Lanes<S, V>.Store(gates + fAt + j, dF, n);
+                        dCPrev = S.Multiply(dC, f);
+                        if (_pf >= 0)
+                            dCPrev = S.Fma(dF, Lanes<S, V>.Load(step.Peephole + (_pf * h) + j, n), dCPrev);
+                    }
+
+                    if (_i >= 0)
+                    {
+                        var i = Lanes<S, V>.Load(gates + iAt + j, n);
+                        var dI = CellGradient.Sigmoid<S, V>(S.Multiply(dC, g), i);
+                        Lanes<S, V>.Store(gates + iAt + j, dI, n);
+                        dInput = S.Multiply(dC, i);
+                        if (_pi >= 0)
+                            dCPrev = S.Fma(dI, Lanes<S, V>.Load(step.Peephole + (_pi * h) + j, n), dCPrev);
+                    }
+
+                    Lanes<S, V>.Store(gates + gAt + j, CellGradient.Tanh<S, V>(dInput, g), n);
+                    Lanes<S, V>.Store(step.DC + at, CellGradient.Flush<S, V>(dCPrev), n);
+                    Lanes<S, V>.Store(step.DH + at, zero, n);
                 }
-
-                if (_i >= 0)
-                {
-                    var i = Lanes<S, V>.Load(gates + iAt + j, n);
-                    var dI = CellGradient.Sigmoid<S, V>(S.Multiply(dC, g), i);
-                    Lanes<S, V>.Store(gates + iAt + j, dI, n);
-                    dInput = S.Multiply(dC, i);
-                    if (_pi >= 0)
-                        dCPrev = S.Fma(dI, Lanes<S, V>.Load(step.Peephole + (_pi * h) + j, n), dCPrev);
-                }
-
-                Lanes<S, V>.Store(gates + gAt + j, CellGradient.Tanh<S, V>(dInput, g), n);
-                Lanes<S, V>.Store(step.DC + at, CellGradient.Flush<S, V>(dCPrev), n);
-                Lanes<S, V>.Store(step.DH + at, zero, n);
             }
         }
-    }
-
-    /// <summary>σ(a + p⊙c).</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static V Gate<S, V>(in CellStep step, float* preActivations, int gate, int peephole, int j, V c, int n)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-        var a = Lanes<S, V>.Load(preActivations + (gate * step.Units) + j, n);
-        if (peephole >= 0)
-            a = S.Fma(Lanes<S, V>.Load(step.Peephole + ((nint)peephole * step.H) + j, n), c, a);
-        return Activations.Sigmoid<S, V>(a);
     }
 }

@@ -35,22 +35,50 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
 
     public (int Gate, bool Current) Peephole(int block) => throw new ArgumentOutOfRangeException(nameof(block));
 
-    [MethodImpl(Kernel.Compilation)]
     public void Forward<S, V>(in CellStep step, int phase)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        if (_relu)
+            ForwardRelu<S, V>(step);
+        else
+            ForwardTanh<S, V>(step);
+    }
+
+    [MethodImpl(Kernel.Compilation)]
+    static void ForwardRelu<S, V>(in CellStep step)
         where S : struct, ISimd<V>
         where V : struct
     {
         var zero = S.Broadcast(0f);
         for (var row = 0; row < step.Rows; row++)
         {
-            var preActivations = step.PreActivations + (row * step.PreActivationRow);
+            var a = step.PreActivations + (row * step.PreActivationRow);
             var h1 = step.H1 + ((nint)row * step.H);
             for (var j = 0; j < step.Units; j += S.Count)
             {
-                var n = step.Units - j;
-                var a = Lanes<S, V>.Load(preActivations + j, n);
-                var h = _relu ? S.SelectLess(a, zero, zero, a) : Activations.Tanh<S, V>(a);
-                Lanes<S, V>.Store(h1 + j, h, n);
+                var value = S.Load(a + j);
+                Lanes<S, V>.Store(h1 + j, S.SelectLess(value, zero, zero, value), step.Units - j);
+            }
+        }
+    }
+
+    /// <summary>Four vectors of a row side by side, as many as a panel has; their room is there where a row has fewer.</summary>
+    [MethodImpl(Kernel.Compilation)]
+    static void ForwardTanh<S, V>(in CellStep step)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        for (var row = 0; row < step.Rows; row++)
+        {
+            var a = step.PreActivations + (row * step.PreActivationRow);
+            var h1 = step.H1 + ((nint)row * step.H);
+            for (var j = 0; j < step.Units; j += 4 * S.Count)
+            {
+                V v0 = S.Load(a + j), v1 = S.Load(a + j + S.Count), v2 = S.Load(a + j + (2 * S.Count)), v3 = S.Load(a + j + (3 * S.Count));
+                Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
+                    ref v0, ref v1, ref v2, ref v3);
+                Lanes<S, V>.StoreFour(h1 + j, v0, v1, v2, v3, step.Units - j);
             }
         }
     }

@@ -18,4 +18,47 @@ static unsafe class Lanes<S, V>
         else
             S.StorePartial(destination, value, n);
     }
+
+    /// <summary>Loads up to four registers; lanes from <paramref name="n"/> on are 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadFour(float* source, int n, out V v0, out V v1, out V v2, out V v3)
+    {
+        if (n >= 4 * S.Count)
+        {
+            v0 = S.Load(source);
+            v1 = S.Load(source + S.Count);
+            v2 = S.Load(source + (2 * S.Count));
+            v3 = S.Load(source + (3 * S.Count));
+        }
+        else
+        {
+            v0 = Load(source, n);
+            v1 = n > S.Count ? Load(source + S.Count, n - S.Count) : S.Broadcast(0f);
+            v2 = n > 2 * S.Count ? Load(source + (2 * S.Count), n - (2 * S.Count)) : S.Broadcast(0f);
+            v3 = n > 3 * S.Count ? Load(source + (3 * S.Count), n - (3 * S.Count)) : S.Broadcast(0f);
+        }
+    }
+
+    /// <summary>Stores the first <paramref name="n"/> lanes of up to four registers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreFour(float* destination, V v0, V v1, V v2, V v3, int n)
+    {
+        if (n >= 4 * S.Count)
+        {
+            S.Store(destination, v0);
+            S.Store(destination + S.Count, v1);
+            S.Store(destination + (2 * S.Count), v2);
+            S.Store(destination + (3 * S.Count), v3);
+        }
+        else
+        {
+            Store(destination, v0, n);
+            if (n > S.Count)
+                Store(destination + S.Count, v1, n - S.Count);
+            if (n > 2 * S.Count)
+                Store(destination + (2 * S.Count), v2, n - (2 * S.Count));
+            if (n > 3 * S.Count)
+                Store(destination + (3 * S.Count), v3, n - (3 * S.Count));
+        }
+    }
 }
