@@ -116,7 +116,7 @@ static unsafe class Gemm
         var depth = p.K + p.K2;
 
         // One tile of rows reads a panel once: there is nothing to keep.
-        var kBlock = p.Blocks * p.M <= S.TileRows ? Math.Max(depth, 1) : PanelDepth(S.Count);
+        var kBlock = p.Blocks * p.M <= GemmTile.MostRows ? Math.Max(depth, 1) : PanelDepth(S.Count);
         float* panel = p.B, c = p.C;
         for (var n = 0; n < p.N; n += panelWidth)
         {
@@ -195,29 +195,45 @@ static unsafe class Gemm
         where W : struct
         where C : struct, IConstant
     {
-        for (var row = 0; row < m; row += S.TileRows)
+        for (int row = 0, rows; row < m; row += rows)
         {
-            if (S.TileRows == 6 && m - row >= 6)
+            rows = TileRows<S, V, C>(m - row);
+            switch (rows)
             {
-                GemmTile.Multiply<S, V, L, W, C6, C>(left, row, b, c, cRow, start, bias, last);
-            }
-            else if (S.TileRows == 3 && m - row >= 3)
-            {
-                GemmTile.Multiply<S, V, L, W, C3, C>(left, row, b, c, cRow, start, bias, last);
-            }
-            else
-            {
-                switch (m - row)
-                {
-                    case 1: GemmTile.Multiply<S, V, L, W, C1, C>(left, row, b, c, cRow, start, bias, last); break;
-                    case 2: GemmTile.Multiply<S, V, L, W, C2, C>(left, row, b, c, cRow, start, bias, last); break;
-                    case 3: GemmTile.Multiply<S, V, L, W, C3, C>(left, row, b, c, cRow, start, bias, last); break;
-                    case 4: GemmTile.Multiply<S, V, L, W, C4, C>(left, row, b, c, cRow, start, bias, last); break;
-                    default: GemmTile.Multiply<S, V, L, W, C5, C>(left, row, b, c, cRow, start, bias, last); break;
-                }
+                case 1: GemmTile.Multiply<S, V, L, W, C1, C>(left, row, b, c, cRow, start, bias, last); break;
+                case 2: GemmTile.Multiply<S, V, L, W, C2, C>(left, row, b, c, cRow, start, bias, last); break;
+                case 3: GemmTile.Multiply<S, V, L, W, C3, C>(left, row, b, c, cRow, start, bias, last); break;
+                case 4: GemmTile.Multiply<S, V, L, W, C4, C>(left, row, b, c, cRow, start, bias, last); break;
+                case 5: GemmTile.Multiply<S, V, L, W, C5, C>(left, row, b, c, cRow, start, bias, last); break;
+                default: GemmTile.Multiply<S, V, L, W, C6, C>(left, row, b, c, cRow, start, bias, last); break;
             }
 
-            c += S.TileRows * cRow;
+            c += rows * cRow;
         }
+    }
+
+    /// <summary>The rows of the next tile of C vectors when so many are left.</summary>
+    /// <remarks>
+    /// With 16 registers a tile has 12 accumulators: 3 rows × 4 vectors, 4 × 3, 6 × 2. Two multiply-adds a cycle that take 4
+    /// or 5 each want 8 or 10 of them, so the last rows are divided such that no tile is small.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static int TileRows<S, V, C>(int rows)
+        where S : struct, ISimd<V>
+        where V : struct
+        where C : struct, IConstant
+    {
+        if (S.Registers == 32)
+            return Math.Min(rows, GemmTile.MostRows);
+        if (C.Value == 4)
+            return Math.Min(rows, 3);
+        if (C.Value == 3)
+            return rows is 4 or > 6 ? 4 : Math.Min(rows, 3);
+        return rows switch
+        {
+            7 => 4,
+            8 or 10 => 5,
+            _ => Math.Min(rows, GemmTile.MostRows),
+        };
     }
 }

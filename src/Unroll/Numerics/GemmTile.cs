@@ -71,12 +71,15 @@ unsafe ref struct TileLeft
 /// The register tile of the matrix product: R rows × C vectors, one fused multiply-add chain over k per element.
 /// </summary>
 /// <remarks>
-/// The body is written once for the full tile of 6 × 4; R and C are constants to the JIT, which drops the accumulators
-/// that an edge tile does not have. So edges run the same code at the same bits, with no scalar tail. The last vector of
+/// The body is written once for the largest tile of 6 × 4; R and C are constants to the JIT, which drops the accumulators
+/// that another does not have. So edges run the same code at the same bits, with no scalar tail. The last vector of
 /// each row may be of half the width: a processor that splits 512 bits in two computes 50 columns in 7 halves, not 8.
 /// </remarks>
 static unsafe class GemmTile
 {
+    /// <summary>R at most.</summary>
+    public const int MostRows = 6;
+
     /// <summary>
     /// destination[r, j] = start[r, j] + Σₖ left[row + r, k] · b[k·width + j], r &lt; R, j &lt; width, which is C − 1 vectors of
     /// <typeparamref name="S"/> and one of <typeparamref name="L"/>.
@@ -133,52 +136,98 @@ static unsafe class GemmTile
         {
             for (; k > 0; k--)
             {
-                var a0 = S.Broadcast(a[0]);
-                var a1 = R.Value > 1 ? S.Broadcast(a[row1]) : a0;
-                var a2 = R.Value > 2 ? S.Broadcast(a[row2]) : a0;
-                var a3 = R.Value > 3 ? S.Broadcast(a[row3]) : a0;
-                var a4 = R.Value > 4 ? S.Broadcast(a[row4]) : a0;
-                var a5 = R.Value > 5 ? S.Broadcast(a[row5]) : a0;
-
-                var bl = L.Load(b + ((C.Value - 1) * S.Count));
-                c0l = L.Fma(Lower<V, W>(a0), bl, c0l);
-                if (R.Value > 1) c1l = L.Fma(Lower<V, W>(a1), bl, c1l);
-                if (R.Value > 2) c2l = L.Fma(Lower<V, W>(a2), bl, c2l);
-                if (R.Value > 3) c3l = L.Fma(Lower<V, W>(a3), bl, c3l);
-                if (R.Value > 4) c4l = L.Fma(Lower<V, W>(a4), bl, c4l);
-                if (R.Value > 5) c5l = L.Fma(Lower<V, W>(a5), bl, c5l);
-
-                if (C.Value > 1)
+                if (S.Registers == 16 && R.Value > 3)
                 {
-                    var b0 = S.Load(b);
-                    c00 = S.Fma(a0, b0, c00);
-                    if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
-                    if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
-                    if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
-                    if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
-                    if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
+                    // Row by row, with one broadcast beside 12 accumulators and the row of B, which has at most 3 vectors.
+                    var b0 = C.Value > 1 ? S.Load(b) : default;
+                    var b1 = C.Value > 2 ? S.Load(b + (1 * S.Count)) : default;
+                    var bl = L.Load(b + ((C.Value - 1) * S.Count));
+
+                    var ar = S.Broadcast(a[0]);
+                    if (C.Value > 1) c00 = S.Fma(ar, b0, c00);
+                    if (C.Value > 2) c01 = S.Fma(ar, b1, c01);
+                    c0l = L.Fma(Lower<V, W>(ar), bl, c0l);
+
+                    ar = S.Broadcast(a[row1]);
+                    if (C.Value > 1) c10 = S.Fma(ar, b0, c10);
+                    if (C.Value > 2) c11 = S.Fma(ar, b1, c11);
+                    c1l = L.Fma(Lower<V, W>(ar), bl, c1l);
+
+                    ar = S.Broadcast(a[row2]);
+                    if (C.Value > 1) c20 = S.Fma(ar, b0, c20);
+                    if (C.Value > 2) c21 = S.Fma(ar, b1, c21);
+                    c2l = L.Fma(Lower<V, W>(ar), bl, c2l);
+
+                    ar = S.Broadcast(a[row3]);
+                    if (C.Value > 1) c30 = S.Fma(ar, b0, c30);
+                    if (C.Value > 2) c31 = S.Fma(ar, b1, c31);
+                    c3l = L.Fma(Lower<V, W>(ar), bl, c3l);
+
+                    if (R.Value > 4)
+                    {
+                        ar = S.Broadcast(a[row4]);
+                        if (C.Value > 1) c40 = S.Fma(ar, b0, c40);
+                        if (C.Value > 2) c41 = S.Fma(ar, b1, c41);
+                        c4l = L.Fma(Lower<V, W>(ar), bl, c4l);
+                    }
+
+                    if (R.Value > 5)
+                    {
+                        ar = S.Broadcast(a[row5]);
+                        if (C.Value > 1) c50 = S.Fma(ar, b0, c50);
+                        if (C.Value > 2) c51 = S.Fma(ar, b1, c51);
+                        c5l = L.Fma(Lower<V, W>(ar), bl, c5l);
+                    }
                 }
-
-                if (C.Value > 2)
+                else
                 {
-                    var b1 = S.Load(b + (1 * S.Count));
-                    c01 = S.Fma(a0, b1, c01);
-                    if (R.Value > 1) c11 = S.Fma(a1, b1, c11);
-                    if (R.Value > 2) c21 = S.Fma(a2, b1, c21);
-                    if (R.Value > 3) c31 = S.Fma(a3, b1, c31);
-                    if (R.Value > 4) c41 = S.Fma(a4, b1, c41);
-                    if (R.Value > 5) c51 = S.Fma(a5, b1, c51);
-                }
+                    var a0 = S.Broadcast(a[0]);
+                    var a1 = R.Value > 1 ? S.Broadcast(a[row1]) : a0;
+                    var a2 = R.Value > 2 ? S.Broadcast(a[row2]) : a0;
+                    var a3 = R.Value > 3 ? S.Broadcast(a[row3]) : a0;
+                    var a4 = R.Value > 4 ? S.Broadcast(a[row4]) : a0;
+                    var a5 = R.Value > 5 ? S.Broadcast(a[row5]) : a0;
 
-                if (C.Value > 3)
-                {
-                    var b2 = S.Load(b + (2 * S.Count));
-                    c02 = S.Fma(a0, b2, c02);
-                    if (R.Value > 1) c12 = S.Fma(a1, b2, c12);
-                    if (R.Value > 2) c22 = S.Fma(a2, b2, c22);
-                    if (R.Value > 3) c32 = S.Fma(a3, b2, c32);
-                    if (R.Value > 4) c42 = S.Fma(a4, b2, c42);
-                    if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
+                    var bl = L.Load(b + ((C.Value - 1) * S.Count));
+                    c0l = L.Fma(Lower<V, W>(a0), bl, c0l);
+                    if (R.Value > 1) c1l = L.Fma(Lower<V, W>(a1), bl, c1l);
+                    if (R.Value > 2) c2l = L.Fma(Lower<V, W>(a2), bl, c2l);
+                    if (R.Value > 3) c3l = L.Fma(Lower<V, W>(a3), bl, c3l);
+                    if (R.Value > 4) c4l = L.Fma(Lower<V, W>(a4), bl, c4l);
+                    if (R.Value > 5) c5l = L.Fma(Lower<V, W>(a5), bl, c5l);
+
+                    if (C.Value > 1)
+                    {
+                        var b0 = S.Load(b);
+                        c00 = S.Fma(a0, b0, c00);
+                        if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
+                        if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
+                        if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
+                        if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
+                        if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
+                    }
+
+                    if (C.Value > 2)
+                    {
+                        var b1 = S.Load(b + (1 * S.Count));
+                        c01 = S.Fma(a0, b1, c01);
+                        if (R.Value > 1) c11 = S.Fma(a1, b1, c11);
+                        if (R.Value > 2) c21 = S.Fma(a2, b1, c21);
+                        if (R.Value > 3) c31 = S.Fma(a3, b1, c31);
+                        if (R.Value > 4) c41 = S.Fma(a4, b1, c41);
+                        if (R.Value > 5) c51 = S.Fma(a5, b1, c51);
+                    }
+
+                    if (C.Value > 3)
+                    {
+                        var b2 = S.Load(b + (2 * S.Count));
+                        c02 = S.Fma(a0, b2, c02);
+                        if (R.Value > 1) c12 = S.Fma(a1, b2, c12);
+                        if (R.Value > 2) c22 = S.Fma(a2, b2, c22);
+                        if (R.Value > 3) c32 = S.Fma(a3, b2, c32);
+                        if (R.Value > 4) c42 = S.Fma(a4, b2, c42);
+                        if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
+                    }
                 }
 
                 a += step;

@@ -14,8 +14,8 @@ unsafe interface ISimd<V>
     /// <summary>Lanes in a register.</summary>
     static abstract int Count { get; }
 
-    /// <summary>Rows of the GEMM register tile (times 4 vectors) that fit the architecture's register file.</summary>
-    static abstract int TileRows { get; }
+    /// <summary>Vector registers that a kernel may count on, 16 or 32.</summary>
+    static abstract int Registers { get; }
 
     static abstract V Load(float* source);
 

@@ -9,8 +9,7 @@ readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 {
     public static int Count => 4;
 
-    // 12 accumulators, 3 broadcasts and 1 loaded vector fill the 16 registers of SSE and AVX2.
-    public static int TileRows => 3;
+    public static int Registers => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Load(float* source) => Vector128.Load(source);

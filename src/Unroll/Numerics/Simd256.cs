@@ -9,8 +9,7 @@ readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Count => 8;
 
-    // 12 accumulators, 3 broadcasts and 1 loaded vector fill the 16 registers of AVX2.
-    public static int TileRows => 3;
+    public static int Registers => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(float* source) => Vector256.Load(source);

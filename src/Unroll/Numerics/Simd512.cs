@@ -9,8 +9,7 @@ readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 {
     public static int Count => 16;
 
-    // 24 accumulators, 6 broadcasts and 1 loaded vector of the 32 registers of AVX-512.
-    public static int TileRows => 6;
+    public static int Registers => 32;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Load(float* source) => Vector512.Load(source);

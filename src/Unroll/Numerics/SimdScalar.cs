@@ -7,7 +7,7 @@ readonly unsafe struct SimdScalar : ISimd<float>
 {
     public static int Count => 1;
 
-    public static int TileRows => 1;
+    public static int Registers => 16;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Load(float* source) => *source;

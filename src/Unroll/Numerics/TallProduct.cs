@@ -43,15 +43,15 @@ readonly record struct TallRows(int Runs, int Run, int Gap)
 /// <remarks>
 /// Both operands lie row by row in k, so a column's elements are far apart, often a multiple of 4 KiB, where they evict
 /// each other from the cache. A block of k is therefore copied: B into panels as <see cref="PackedMatrix"/> has them,
-/// A into tiles of 6 (or 3) rows. The copies are amortised over M and N. Each element of C is one chain over rising k.
+/// A into tiles of 6 rows. The copies are amortised over M and N. Each element of C is one chain over rising k.
 /// </remarks>
 static unsafe class TallProduct
 {
     // Rows of C whose left operand is copied at a time: 192 × 128 steps are 96 KiB of the second-level cache.
     const int RowBlock = 192;
 
-    // Shares of several threads begin at a multiple of this: whole tiles of every kernel.
-    const int RowGrain = 6;
+    // Rows of a copied tile, which is one register tile or two. Shares of several threads begin at a multiple of it.
+    const int TileRows = GemmTile.MostRows;
 
     // Room behind each copied tile for the lanes that its last store writes too many.
     const int TilePadding = 16;
@@ -111,11 +111,11 @@ static unsafe class TallProduct
     /// <summary>The rows of one of several equal products that one of several workers computes: each has all its rows in a few of them.</summary>
     public static (int Start, int End) Share(int m, int product, int products, int worker, int workers)
     {
-        var tiles = (m + RowGrain - 1) / RowGrain;
+        var tiles = (m + TileRows - 1) / TileRows;
         var (start, end) = ParallelJob.Share(tiles * products, worker, workers);
         return (Row(start), Row(end));
 
-        int Row(int tile) => Math.Min(Math.Clamp(tile - (product * tiles), 0, tiles) * RowGrain, m);
+        int Row(int tile) => Math.Min(Math.Clamp(tile - (product * tiles), 0, tiles) * TileRows, m);
     }
 
     /// <summary>Computes rows [m0, m1) of C.</summary>
@@ -154,13 +154,13 @@ static unsafe class TallProduct
             {
                 var block = Math.Min(RowBlock, m1 - m);
                 var left = new TileLeft { A = a + (rows.At(k0).Row * aRow) + m, Row = 1, Step = aRow, K = k1 - k0 };
-                nint tileStride = S.TileRows;
+                nint tileStride = TileRows;
                 if (n > PackedMatrix.PanelWidth(S.Count) || rows.At(k0).Following < left.K)
                 {
                     PackTiles<S, V>(a + m, aRow, rows, k0, k1, block, tiles);
                     left.A = tiles;
-                    left.Step = S.TileRows;
-                    tileStride = TileStride(left.K, S.TileRows);
+                    left.Step = TileRows;
+                    tileStride = TileStride(left.K, TileRows);
                 }
 
                 Panels<S, V>(columns, n, m, block, m0, m1, left, tileStride, scratch, mixed, isFar);
@@ -250,12 +250,12 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        var stride = TileStride(k1 - k0, S.TileRows);
+        var stride = TileStride(k1 - k0, TileRows);
         for (int k = k0, count; k < k1; k += count)
         {
             var (row, following) = rows.At(k);
             count = Math.Min(following, k1 - k);
-            CopyTiles<S, V>(source + (row * sourceRow), sourceRow, count, m, tiles + ((k - k0) * S.TileRows), stride);
+            CopyTiles<S, V>(source + (row * sourceRow), sourceRow, count, m, tiles + ((k - k0) * TileRows), stride);
         }
     }
 
@@ -264,16 +264,13 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        // A store of 8 (or 4) lanes writes 2 (or 1) more than the 6 (or 3) of a tile's step: the next step overwrites them.
+        // A store of 8 lanes writes 2 more than the 6 of a tile's step: the next step overwrites them.
         for (var k = 0; k < rows; k++)
         {
-            var destination = tiles + (k * S.TileRows);
-            for (var j = 0; j < m; j += S.TileRows)
+            var destination = tiles + (k * TileRows);
+            for (var j = 0; j < m; j += TileRows)
             {
-                if (S.TileRows == 6)
-                    Simd256.Store(destination, Simd256.Load(source + j));
-                else
-                    Simd128.Store(destination, Simd128.Load(source + j));
+                Simd256.Store(destination, Simd256.Load(source + j));
                 destination += stride;
             }
 
@@ -312,13 +309,13 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        for (var row = 0; row < rows; row += S.TileRows)
+        for (var row = 0; row < rows; row += TileRows)
         {
             if (isFar)
-                Fetch(Math.Min(S.TileRows, rows - row - S.TileRows), columns, c + (S.TileRows * cRow), cRow);
-            Gemm.Rows<S, V>(Math.Min(S.TileRows, rows - row), columns, left, panel, c, cRow, TileStart.Destination, null);
+                Fetch(Math.Min(TileRows, rows - row - TileRows), columns, c + (TileRows * cRow), cRow);
+            Gemm.Rows<S, V>(Math.Min(TileRows, rows - row), columns, left, panel, c, cRow, TileStart.Destination, null);
             left.A += tileStride;
-            c += S.TileRows * cRow;
+            c += TileRows * cRow;
         }
     }
 
