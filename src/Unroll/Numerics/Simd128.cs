@@ -26,13 +26,7 @@ readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static void Store(float* destination, Vector128<float> value) => Vector128.Store(value, destination);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StorePartial(float* destination, Vector128<float> value, int n)
-    {
-        if (Avx.IsSupported)
-            Avx.MaskStore(destination, Vector128.LessThan(Vector128<int>.Indices, Vector128.Create(n)).AsSingle(), value);
-        else
-            PartialVector.Store(destination, (float*)&value, n);
-    }
+    public static void StorePartial(float* destination, Vector128<float> value, int n) => PartialVector.Store(destination, value, n);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Broadcast(float value) => Vector128.Create(value);

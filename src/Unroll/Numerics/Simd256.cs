@@ -33,10 +33,8 @@ readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     {
         if (Avx512F.VL.IsSupported)
             Avx512F.VL.MaskStore(destination, Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(n)).AsSingle(), value);
-        else if (Avx.IsSupported)
-            Avx.MaskStore(destination, Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(n)).AsSingle(), value);
         else
-            PartialVector.Store(destination, (float*)&value, n);
+            PartialVector.Store(destination, value, n);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
