@@ -85,7 +85,7 @@ static class KernelsCommand
         readonly AlignedBuffer _c = new((long)m * n);
         readonly AlignedBuffer _plain = Drawn((long)k * n);
         readonly PackedMatrix _packed = new(k, n);
-        readonly AlignedBuffer _scratch = new(TallProduct.ScratchLength(m, n));
+        readonly AlignedBuffer _scratch = new(TallProduct.ScratchLength(engine.Kernel, m, n));
 
         public bool IsWeightGradient { get; init; }
 

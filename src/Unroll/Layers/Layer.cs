@@ -84,7 +84,7 @@ sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters)
 
     /// <summary>Reserves what a thread needs for gradients of <paramref name="rows"/> rows of weights, so many of each matrix.</summary>
     public void ReserveTallScratch(int rows, params ReadOnlySpan<int> widths) =>
-        _tallScratchLength = Math.Max(_tallScratchLength, TallProduct.ScratchLength(rows, widths));
+        _tallScratchLength = Math.Max(_tallScratchLength, TallProduct.ScratchLength(Engine.Kernel, rows, widths));
 
     /// <summary>Allocates everything that was reserved.</summary>
     public void Commit()

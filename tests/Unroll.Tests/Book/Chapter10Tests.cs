@@ -175,7 +175,7 @@ public unsafe class Chapter10Tests
         foreach (var kernel in Kernels.All)
         {
             var result = (float[])before.Clone();
-            var scratch = new AlignedBuffer(TallProduct.ScratchLength(GH, H, 1, I, 1));
+            var scratch = new AlignedBuffer(TallProduct.ScratchLength(kernel, GH, H, 1, I, 1));
             var one = 1f;
             fixed (float* pa = dA, ph = h, px = x, pc = result)
             {

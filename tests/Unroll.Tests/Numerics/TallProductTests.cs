@@ -95,7 +95,7 @@ public unsafe class TallProductTests
             };
         }
 
-        var scratch = new AlignedBuffer(TallProduct.ScratchLength(p.M, p.Widths));
+        var scratch = new AlignedBuffer(TallProduct.ScratchLength(kernel, p.M, p.Widths));
         for (var worker = 0; worker < p.Workers; worker++)
         {
             var (start, end) = TallProduct.Share(p.M, worker, p.Workers);
