@@ -267,6 +267,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 product.A2 = operand;
                 product.A2Row = _h;
                 product.B = panels.Weights(panel);
+                product.IsFar = panels.Length >= Gemm.FarFloats;
                 product.Bias = panels.Bias(panel);
                 Gemm.Multiply<S, V>(product);
             }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Unroll.Numerics;
 
@@ -7,6 +8,11 @@ namespace Unroll.Numerics;
 interface IConstant
 {
     static abstract int Value { get; }
+}
+
+readonly struct C0 : IConstant
+{
+    public static int Value => 0;
 }
 
 readonly struct C1 : IConstant
@@ -65,6 +71,12 @@ unsafe ref struct TileLeft
     public float* A2;
     public nint Row2;
     public int K2;
+
+    /// <summary>
+    /// Bytes of the right operand, behind what a tile reads, that it fetches with each k, such that the tiles of all rows
+    /// together fetch as much as one reads. 0 for none.
+    /// </summary>
+    public nint Fetch;
 }
 
 /// <summary>
@@ -93,7 +105,7 @@ static unsafe class GemmTile
     /// <param name="bias">The tile's columns of the bias; read only with <see cref="TileStart.Bias"/>.</param>
     /// <param name="last">Lanes of the last vector that belong to the destination, 1 to its Count.</param>
     [MethodImpl(Kernel.Compilation)]
-    public static void Multiply<S, V, L, W, R, C>(
+    public static void Multiply<S, V, L, W, R, C, F>(
         in TileLeft left, int row, float* b, float* destination, nint destinationRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
@@ -101,6 +113,7 @@ static unsafe class GemmTile
         where W : struct
         where R : struct, IConstant
         where C : struct, IConstant
+        where F : struct, IConstant
     {
         V c00 = default, c01 = default, c02 = default;
         V c10 = default, c11 = default, c12 = default;
@@ -132,6 +145,8 @@ static unsafe class GemmTile
         nint step = left.Step, row1 = left.Row, row2 = 2 * row1, row3 = 3 * row1, row4 = 4 * row1, row5 = 5 * row1;
         int k = left.K, more = left.K2;
         var a = left.A + (row * row1);
+        nint depth = k + more, fetchStep = left.Fetch;
+        var fetch = (byte*)(b + (depth * C.Value * S.Count)) + (row / R.Value * depth * fetchStep);
         while (true)
         {
             for (; k > 0; k--)
@@ -228,6 +243,12 @@ static unsafe class GemmTile
                         if (R.Value > 4) c42 = S.Fma(a4, b2, c42);
                         if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
                     }
+                }
+
+                if (F.Value != 0 && Sse.IsSupported)
+                {
+                    Sse.Prefetch1(fetch);
+                    fetch += fetchStep;
                 }
 
                 a += step;
