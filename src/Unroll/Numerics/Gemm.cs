@@ -123,6 +123,12 @@ static unsafe class Gemm
         where V : struct
     {
         var (panelWidth, cPanel) = p.PanelWidth > 0 ? (p.PanelWidth, p.CPanel) : (PackedMatrix.PanelWidth(S.Count), PackedMatrix.PanelWidth(S.Count));
+        if (S.Registers == 16 && p.Blocks * p.M == 1)
+        {
+            MultiplyRow<S, V>(p, panelWidth, cPanel);
+            return;
+        }
+
         var depth = p.K + p.K2;
 
         // One tile of rows reads a panel once: there is nothing to keep.
@@ -164,6 +170,37 @@ static unsafe class Gemm
 
             panel += depth * bStep;
             c += cPanel;
+        }
+    }
+
+    /// <summary>One row, with two panels at a time where they are full.</summary>
+    static void MultiplyRow<S, V>(scoped in GemmProblem p, int panelWidth, int cPanel)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        TileLeft left = default;
+        left.Step = 1;
+        left.A = p.K > 0 ? p.A : p.A2;
+        left.K = p.K > 0 ? p.K : p.K2;
+        left.A2 = p.A2;
+        left.K2 = p.K > 0 ? p.K2 : 0;
+        var length = (nint)(p.K + p.K2) * panelWidth;
+        float* panel = p.B, c = p.C;
+        for (int n = 0, panels; n < p.N; n += panels * panelWidth)
+        {
+            panels = p.N - n >= 2 * panelWidth ? 2 : 1;
+            var bias = p.Bias + n;
+            switch (panels == 1 ? 0 : panelWidth / S.Count)
+            {
+                case 0: Rows<S, V>(1, Math.Min(panelWidth, p.N - n), left, panel, c, p.CRow, p.Start, bias); break;
+                case 1: GemmTile.MultiplyTwo<S, V, C1>(left, panel, panel + length, c, c + cPanel, p.Start, bias, bias + panelWidth); break;
+                case 2: GemmTile.MultiplyTwo<S, V, C2>(left, panel, panel + length, c, c + cPanel, p.Start, bias, bias + panelWidth); break;
+                case 3: GemmTile.MultiplyTwo<S, V, C3>(left, panel, panel + length, c, c + cPanel, p.Start, bias, bias + panelWidth); break;
+                default: GemmTile.MultiplyTwo<S, V, C4>(left, panel, panel + length, c, c + cPanel, p.Start, bias, bias + panelWidth); break;
+            }
+
+            panel += panels * length;
+            c += panels * cPanel;
         }
     }
 

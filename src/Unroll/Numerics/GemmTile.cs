@@ -272,6 +272,59 @@ static unsafe class GemmTile
         if (R.Value > 5) StoreRow<S, V, L, W, C>(destination + (5 * destinationRow), last, c50, c51, c52, c5l);
     }
 
+    /// <summary>
+    /// One row of two panels of C whole vectors each: a single panel's chains, at most 4, would keep two multiply-adds a cycle
+    /// waiting for each other.
+    /// </summary>
+    [MethodImpl(Kernel.Compilation)]
+    public static void MultiplyTwo<S, V, C>(
+        in TileLeft left, float* b, float* b2, float* destination, float* destination2, TileStart start, float* bias, float* bias2)
+        where S : struct, ISimd<V>
+        where V : struct
+        where C : struct, IConstant
+    {
+        V c0 = default, c1 = default, c2 = default, cl = default;
+        V d0 = default, d1 = default, d2 = default, dl = default;
+        if (start == TileStart.Destination)
+        {
+            LoadRow<S, V, S, V, C>(destination, S.Count, ref c0, ref c1, ref c2, ref cl);
+            LoadRow<S, V, S, V, C>(destination2, S.Count, ref d0, ref d1, ref d2, ref dl);
+        }
+        else if (start == TileStart.Bias)
+        {
+            LoadRow<S, V, S, V, C>(bias, S.Count, ref c0, ref c1, ref c2, ref cl);
+            LoadRow<S, V, S, V, C>(bias2, S.Count, ref d0, ref d1, ref d2, ref dl);
+        }
+
+        int k = left.K, more = left.K2;
+        var a = left.A;
+        while (true)
+        {
+            for (; k > 0; k--)
+            {
+                var x = S.Broadcast(*a++);
+                if (C.Value > 1) c0 = S.Fma(x, S.Load(b), c0);
+                if (C.Value > 2) c1 = S.Fma(x, S.Load(b + S.Count), c1);
+                if (C.Value > 3) c2 = S.Fma(x, S.Load(b + (2 * S.Count)), c2);
+                cl = S.Fma(x, S.Load(b + ((C.Value - 1) * S.Count)), cl);
+                if (C.Value > 1) d0 = S.Fma(x, S.Load(b2), d0);
+                if (C.Value > 2) d1 = S.Fma(x, S.Load(b2 + S.Count), d1);
+                if (C.Value > 3) d2 = S.Fma(x, S.Load(b2 + (2 * S.Count)), d2);
+                dl = S.Fma(x, S.Load(b2 + ((C.Value - 1) * S.Count)), dl);
+                b += C.Value * S.Count;
+                b2 += C.Value * S.Count;
+            }
+
+            if (more == 0)
+                break;
+            a = left.A2;
+            (k, more) = (more, 0);
+        }
+
+        StoreRow<S, V, S, V, C>(destination, S.Count, c0, c1, c2, cl);
+        StoreRow<S, V, S, V, C>(destination2, S.Count, d0, d1, d2, dl);
+    }
+
     /// <summary>A broadcast value in a vector of the same or of half the width.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static W Lower<V, W>(V value)
