@@ -242,10 +242,12 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         for (var j = 0; j < h; j += S.Count)
         {
             var n = h - j;
-            var i = Activations.Sigmoid<S, V>(PreActivation<S, V>(productX, productH, j, n));
-            var f = Activations.Sigmoid<S, V>(PreActivation<S, V>(productX, productH, h + j, n));
-            var g = Activations.Tanh<S, V>(PreActivation<S, V>(productX, productH, (2 * h) + j, n));
-            var o = Activations.Sigmoid<S, V>(PreActivation<S, V>(productX, productH, (3 * h) + j, n));
+            var i = PreActivation<S, V>(productX, productH, j, n);
+            var f = PreActivation<S, V>(productX, productH, h + j, n);
+            var g = PreActivation<S, V>(productX, productH, (2 * h) + j, n);
+            var o = PreActivation<S, V>(productX, productH, (3 * h) + j, n);
+            Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.TanhFunction, Activations.SigmoidFunction>(
+                ref i, ref f, ref g, ref o);
             var c = S.Fma(f, Lanes<S, V>.Load(cPrev + j, n), S.Multiply(i, g));
             Lanes<S, V>.Store(gates + j, i, n);
             Lanes<S, V>.Store(gates + h + j, f, n);

@@ -75,7 +75,9 @@ readonly unsafe struct LstmCell : ICell
         }
     }
 
-    /// <summary>i, f, g and c of the units from <paramref name="j"/>; what becomes of o stays in the pre-activations.</summary>
+    /// <summary>
+    /// i, f, g and c of the units from <paramref name="j"/>, and o in its pre-activation's place unless it waits for c.
+    /// </summary>
     [MethodImpl(Kernel.Compilation)]
     void ForwardState<S, V>(in CellStep step, int j)
         where S : struct, ISimd<V>
@@ -86,7 +88,8 @@ readonly unsafe struct LstmCell : ICell
         nint gatesRow = (nint)GateCount * h, aRow = step.PreActivationRow;
         var keep = step.Gates != null;
 
-        // A gate that is absent is taken to be g, and not used.
+        // In place of a gate that is absent the first one is computed, and not used.
+        var hasOutput = _o >= 0 && _po < 0;
         nint iAt = Math.Max(_i, 0) * units, fAt = Math.Max(_f, 0) * units, gAt = _g * units, oAt = Math.Max(_o, 0) * units;
         nint iTo = _i * h, fTo = _f * h, gTo = _g * h, oTo = _o * h;
         for (var row = step.Rows; row > 0; row--)
@@ -98,15 +101,14 @@ readonly unsafe struct LstmCell : ICell
                 i = S.Fma(Lanes<S, V>.Load(peephole + (_pi * h), n), cPrev, i);
             if (_pf >= 0)
                 f = S.Fma(Lanes<S, V>.Load(peephole + (_pf * h), n), cPrev, f);
-            var outputPreActivation = o;
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.TanhFunction, Activations.SigmoidFunction>(
                 ref i, ref f, ref g, ref o);
 
             var input = _i >= 0 ? S.Multiply(i, g) : g;
             var c = _f >= 0 ? S.Fma(f, cPrev, input) : S.Add(cPrev, input);
             Lanes<S, V>.Store(c1, c, n);
-            if (_o >= 0)
-                S.Store(a + oAt, _po >= 0 ? outputPreActivation : o);
+            if (hasOutput)
+                S.Store(a + oAt, o);
             if (keep)
             {
                 if (_i >= 0)
@@ -114,7 +116,7 @@ readonly unsafe struct LstmCell : ICell
                 if (_f >= 0)
                     Lanes<S, V>.Store(gates + fTo, f, n);
                 Lanes<S, V>.Store(gates + gTo, g, n);
-                if (_o >= 0 && _po < 0)
+                if (hasOutput)
                     Lanes<S, V>.Store(gates + oTo, o, n);
                 gates += gatesRow;
             }

@@ -277,7 +277,7 @@ static unsafe class Gemm
         if (S.Registers == 32)
             return Math.Min(rows, GemmTile.MostRows);
         if (C.Value == 4)
-            return Math.Min(rows, 3);
+            return rows == 4 ? 2 : Math.Min(rows, 3);
         if (C.Value == 3)
             return rows is 4 or > 6 ? 4 : Math.Min(rows, 3);
         return rows switch

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using X86Fma = System.Runtime.Intrinsics.X86.Fma;
 
 namespace Unroll.Numerics;
 
@@ -54,7 +55,7 @@ readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> NegatedFma(Vector128<float> x, Vector128<float> y, Vector128<float> z) =>
-        System.Runtime.Intrinsics.X86.Fma.IsSupported ? System.Runtime.Intrinsics.X86.Fma.MultiplyAddNegated(x, y, z) : Vector128.FusedMultiplyAdd(-x, y, z);
+        X86Fma.IsSupported ? X86Fma.MultiplyAddNegated(x, y, z) : Vector128.FusedMultiplyAdd(-x, y, z);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> AtMost(Vector128<float> x, Vector128<float> limit) => Vector128.MinNative(limit, x);

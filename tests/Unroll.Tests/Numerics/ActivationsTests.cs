@@ -31,6 +31,25 @@ public class ActivationsTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Four_GivesTheBitsOfEachAlone()
+    {
+        float[] special = [float.NaN, float.PositiveInfinity, float.NegativeInfinity, 0f, -0f, 1e-40f, float.MaxValue, -87f, 9.02f];
+        for (var start = 0L; start <= uint.MaxValue; start += 99_991)
+        {
+            var first = BitConverter.UInt32BitsToSingle((uint)start);
+            var second = special[start % special.Length];
+            var third = BitConverter.UInt32BitsToSingle((uint)(uint.MaxValue - start));
+            var (a, b, c, d) = (first, second, third, first);
+            Activations.Four<SimdScalar, float, Activations.SigmoidFunction, Activations.TanhFunction, Activations.SigmoidFunction, Activations.TanhFunction>(
+                ref a, ref b, ref c, ref d);
+            Assert.Equal(Bits(Activations.Sigmoid<SimdScalar, float>(first)), Bits(a));
+            Assert.Equal(Bits(Activations.Tanh<SimdScalar, float>(second)), Bits(b));
+            Assert.Equal(Bits(Activations.Sigmoid<SimdScalar, float>(third)), Bits(c));
+            Assert.Equal(Bits(Activations.Tanh<SimdScalar, float>(first)), Bits(d));
+        }
+    }
+
+    [Fact]
     public void Activations_GiveTheSameBits_InEveryWidth()
     {
         var lanes = new float[16];

@@ -20,6 +20,29 @@ public unsafe class GemmTests
             iter: 400, seed: "0000Kx9eUnR0", threads: 1);
 
     [Fact]
+    public void Multiply_GivesTheSameBits_ForOneRowAndForFew() =>
+        s_problems.Select(Gen.Int[1, 6], (p, rows) => p with { Blocks = 1, M = rows }).Sample(
+            p =>
+            {
+                var expected = Run(KernelKind.Naive, p);
+                foreach (var kernel in Kernels.All)
+                    Assert.Equal(expected, Run(kernel, p));
+            },
+            iter: 300, seed: "0000Kx9eUnR1", threads: 1);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    public void Multiply_GivesTheSameBits_WhereTheRightOperandIsFar(int rows)
+    {
+        (int Blocks, int M, int N, int K, int K2, int Start, bool Transposed, int Seed) p = (1, rows, 530, 600, 450, 1, false, 3);
+        Assert.True((p.K + p.K2) * p.N >= Gemm.FarFloats);
+        var expected = Run(KernelKind.Naive, p);
+        foreach (var kernel in Kernels.All)
+            Assert.Equal(expected, Run(kernel, p));
+    }
+
+    [Fact]
     public void Multiply_AgreesWithDouble()
     {
         var random = new Random(5);
