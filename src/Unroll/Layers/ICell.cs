@@ -94,6 +94,9 @@ unsafe ref struct CellStep
 
     public int H { get; init; }
 
+    /// <summary>Backward only: whether the gates of all steps do not fit the caches, so that a row is fetched ahead.</summary>
+    public bool IsFar { get; init; }
+
     /// <summary>Forward only: [rows, blocks, Units], <see cref="PreActivationRow"/> floats from row to row.</summary>
     public float* PreActivations { get; set; }
 

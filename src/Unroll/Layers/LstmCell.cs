@@ -203,6 +203,13 @@ readonly unsafe struct LstmCell : ICell
             var offset = (nint)row * h;
             for (var j0 = 0; j0 < h; j0 += 4 * S.Count)
             {
+                if (S.Registers == 16 && step.IsFar)
+                {
+                    for (var gate = 0; gate < GateCount; gate++)
+                        Cache.Fetch(gates + width + (gate * h) + j0, 4 * S.Count);
+                    Cache.Fetch(step.CPrev + offset + h + j0, 4 * S.Count);
+                }
+
                 // Four vectors of tanh(c) side by side.
                 Lanes<S, V>.LoadFour(step.C1 + offset + j0, h - j0, out var c0, out var c1, out var c2, out var c3);
                 Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(

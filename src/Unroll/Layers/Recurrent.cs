@@ -68,6 +68,10 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     // Backward, a block's gates of one step should stay in the second-level cache.
     const int BackwardBlockFloats = 128 * 1024;
 
+    // Gates of a pass from which on they come from memory when the backward pass returns to them: 8 MiB. With a row fetched ahead,
+    // 16 registers train LSTM 200,250,2,100 4 % faster on a Zen 2 core, GRU 3 %; smaller passes were 1 % slower.
+    const int FarGateFloats = 2 * 1024 * 1024;
+
     // A row of the widest panel has 64 floats, and 16 more that its padding may overwrite. Fewer than 32 rows have room for
     // several panels, 8 KiB in all.
     const int PanelPadding = 16, SmallestRow = 64 + PanelPadding, PreActivationFloats = 2048;
@@ -310,6 +314,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     {
         var step = Step(t, b, rows, 0, _h, worker: 0) with
         {
+            IsFar = (long)Steps * Batch * _width >= FarGateFloats,
             DY = DY(t, b),
             DH = DH(b),
             DHMasked = DRecurrentInput(b),

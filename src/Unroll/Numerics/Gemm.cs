@@ -70,11 +70,11 @@ static unsafe class Gemm
     const int PanelBytes = 128 * 1024;
 
     /// <summary>
-    /// Floats of B from which on tiles of 16 registers fetch the next panel while they read one: 2 MiB, which come from the third
-    /// cache or from memory, and of which a processor foresees no more than a page. LSTM 64,50,256,1024 predicts 11 % faster for
-    /// it on a Zen 2 core, H = 512 as fast or, where others use the third cache, 8 %; H = 128 would be 1 % slower.
+    /// Floats of B from which on tiles of 16 registers fetch the next panel while they read one: 512 KiB, which come from the
+    /// third cache or from memory, and of which a processor foresees no more than a page. LSTM 64,50,256,1024 predicts 11 % faster
+    /// for it on a Zen 2 core, H = 512 as fast or, where others use the third cache, 8 %; H = 128 would be 1 % slower.
     /// </summary>
-    public const int FarFloats = 512 * 1024;
+    public const int FarFloats = 128 * 1024;
 
     /// <summary>Steps of k in a block of a full panel.</summary>
     public static int PanelDepth(int count) => PanelBytes / (PackedMatrix.PanelWidth(count) * sizeof(float));

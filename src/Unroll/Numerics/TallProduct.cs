@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics.X86;
 
 namespace Unroll.Numerics;
 
@@ -245,7 +244,7 @@ static unsafe class TallProduct
         for (var row = 0; row < rows; row++)
         {
             if (S.Registers == 16)
-                Fetch(1, width, source + (FetchedRows * sourceRow), 0);
+                Cache.Fetch(source + (FetchedRows * sourceRow), width);
             for (var j = 0; j < width; j += S.Count)
                 Lanes<S, V>.Store(destination + j, Lanes<S, V>.Load(source + j, width - j), width - j);
             source += sourceRow;
@@ -279,7 +278,7 @@ static unsafe class TallProduct
             for (var j = 0; j < m; j += TileRows)
             {
                 if (S.Registers == 16)
-                    Fetch(1, 1, source + (FetchedRows * sourceRow) + j, 0);
+                    Cache.Fetch(source + (FetchedRows * sourceRow) + j, 1);
                 Simd256.Store(destination, Simd256.Load(source + j));
                 destination += stride;
             }
@@ -321,25 +320,11 @@ static unsafe class TallProduct
     {
         for (var row = 0; row < rows; row += TileRows)
         {
-            if (isFar)
-                Fetch(Math.Min(TileRows, rows - row - TileRows), columns, c + (TileRows * cRow), cRow);
+            for (var next = TileRows; isFar && next < Math.Min(2 * TileRows, rows - row); next++)
+                Cache.Fetch(c + (next * cRow), columns);
             Gemm.Rows<S, V>(Math.Min(TileRows, rows - row), columns, left, panel, c, cRow, TileStart.Destination, null);
             left.A += tileStride;
             c += TileRows * cRow;
-        }
-    }
-
-    /// <summary>Begins to bring a few rows into the first-level cache.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Fetch(int rows, int columns, float* c, nint cRow)
-    {
-        const int Line = 16;
-        if (!Sse.IsSupported)
-            return;
-        for (var row = 0; row < rows; row++)
-        {
-            for (var j = 0; j < columns; j += Line)
-                Sse.Prefetch0(c + (row * cRow) + j);
         }
     }
 
