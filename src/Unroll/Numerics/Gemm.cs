@@ -248,15 +248,20 @@ static unsafe class Gemm
             rows = TileRows<S, V, C>(m - row);
             switch (rows)
             {
-                case 1: GemmTile.Multiply<S, V, L, W, C1, C, C0>(left, row, b, c, cRow, start, bias, last); break;
-                case 2: GemmTile.Multiply<S, V, L, W, C2, C, C0>(left, row, b, c, cRow, start, bias, last); break;
+                case 1: GemmTile.Multiply<S, V, L, W, C1, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
+                case 2: GemmTile.Multiply<S, V, L, W, C2, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
                 case 3 when S.Registers == 16 && C.Value == 4 && left.Fetch > 0:
-                    GemmTile.Multiply<S, V, L, W, C3, C, C1>(left, row, b, c, cRow, start, bias, last);
+                    GemmTile.Multiply<S, V, L, W, C3, C, C, C1>(left, row, b, c, cRow, start, bias, last);
                     break;
-                case 3: GemmTile.Multiply<S, V, L, W, C3, C, C0>(left, row, b, c, cRow, start, bias, last); break;
-                case 4: GemmTile.Multiply<S, V, L, W, C4, C, C0>(left, row, b, c, cRow, start, bias, last); break;
-                case 5: GemmTile.Multiply<S, V, L, W, C5, C, C0>(left, row, b, c, cRow, start, bias, last); break;
-                default: GemmTile.Multiply<S, V, L, W, C6, C, C0>(left, row, b, c, cRow, start, bias, last); break;
+                case 3: GemmTile.Multiply<S, V, L, W, C3, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
+                case 4: GemmTile.Multiply<S, V, L, W, C4, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
+                case 5 when S.Registers == 16 && C.Value == 4:
+                    var half = 2 * S.Count;
+                    GemmTile.Multiply<S, V, S, V, C5, C2, C, C0>(left, row, b, c, cRow, start, bias, S.Count);
+                    GemmTile.Multiply<S, V, L, W, C5, C2, C, C0>(left, row, b + half, c + half, cRow, start, bias + half, last);
+                    break;
+                case 5: GemmTile.Multiply<S, V, L, W, C5, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
+                default: GemmTile.Multiply<S, V, L, W, C6, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
             }
 
             c += rows * cRow;
@@ -266,7 +271,8 @@ static unsafe class Gemm
     /// <summary>The rows of the next tile of C vectors when so many are left.</summary>
     /// <remarks>
     /// With 16 registers a tile has 12 accumulators: 3 rows × 4 vectors, 4 × 3, 6 × 2. Two multiply-adds a cycle that take 4
-    /// or 5 each want 8 or 10 of them, so the last rows are divided such that no tile is small.
+    /// or 5 each want 8 or 10 of them, so the last rows are divided such that no tile is small; five rows take four vectors in
+    /// two halves.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static int TileRows<S, V, C>(int rows)
@@ -277,7 +283,7 @@ static unsafe class Gemm
         if (S.Registers == 32)
             return Math.Min(rows, GemmTile.MostRows);
         if (C.Value == 4)
-            return rows == 4 ? 2 : Math.Min(rows, 3);
+            return rows is 5 or 10 ? 5 : rows == 4 ? 2 : Math.Min(rows, 3);
         if (C.Value == 3)
             return rows is 4 or > 6 ? 4 : Math.Min(rows, 3);
         return rows switch

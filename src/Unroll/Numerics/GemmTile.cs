@@ -96,6 +96,14 @@ static unsafe class GemmTile
     /// destination[r, j] = start[r, j] + Σₖ left[row + r, k] · b[k·width + j], r &lt; R, j &lt; width, which is C − 1 vectors of
     /// <typeparamref name="S"/> and one of <typeparamref name="L"/>.
     /// </summary>
+    /// <typeparam name="S">The kernel's vectors.</typeparam>
+    /// <typeparam name="V">Their registers.</typeparam>
+    /// <typeparam name="L">The last vector of a row.</typeparam>
+    /// <typeparam name="W">Its register.</typeparam>
+    /// <typeparam name="R">Rows, up to 6.</typeparam>
+    /// <typeparam name="C">Vectors, up to 4.</typeparam>
+    /// <typeparam name="P">Vectors in a row of the panel, C or more.</typeparam>
+    /// <typeparam name="F">1 to fetch what lies behind, else 0.</typeparam>
     /// <param name="left">The left operand.</param>
     /// <param name="row">Its first row.</param>
     /// <param name="b">First vector of the panel; whole vectors for every k.</param>
@@ -105,7 +113,7 @@ static unsafe class GemmTile
     /// <param name="bias">The tile's columns of the bias; read only with <see cref="TileStart.Bias"/>.</param>
     /// <param name="last">Lanes of the last vector that belong to the destination, 1 to its Count.</param>
     [MethodImpl(Kernel.Compilation)]
-    public static void Multiply<S, V, L, W, R, C, F>(
+    public static void Multiply<S, V, L, W, R, C, P, F>(
         in TileLeft left, int row, float* b, float* destination, nint destinationRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
@@ -113,6 +121,7 @@ static unsafe class GemmTile
         where W : struct
         where R : struct, IConstant
         where C : struct, IConstant
+        where P : struct, IConstant
         where F : struct, IConstant
     {
         V c00 = default, c01 = default, c02 = default;
@@ -252,7 +261,7 @@ static unsafe class GemmTile
                 }
 
                 a += step;
-                b += ((C.Value - 1) * S.Count) + L.Count;
+                b += ((P.Value - 1) * S.Count) + L.Count;
             }
 
             if (more == 0)
