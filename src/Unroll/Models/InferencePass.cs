@@ -124,11 +124,19 @@ sealed unsafe class InferencePass
         ? Input(t)
         : _context.Arena.Span(_layers[^1].Output + ((nint)t * BatchSize * _model.OutputSize), (OutputSteps - t) * BatchSize * _model.OutputSize);
 
-    /// <summary>Takes the sizes of the passes that follow.</summary>
-    public void Resize(int steps, int batch)
+    /// <summary>Whether any layer computes; otherwise the output is the input.</summary>
+    public bool HasLayers => _layers.Length > 0;
+
+    /// <summary>Takes the sizes of the passes that follow, for which <see cref="Input"/> will be filled.</summary>
+    public void Resize(int steps, int batch) => Resize(steps, batch, _context.Arena.Pointer(_input));
+
+    /// <summary>Takes the sizes and the input of the next pass.</summary>
+    /// <param name="steps">T.</param>
+    /// <param name="batch">B.</param>
+    /// <param name="input">x [T, B, I] of the next pass alone.</param>
+    public void Resize(int steps, int batch, float* input)
     {
         (Steps, BatchSize) = (steps, batch);
-        var input = _context.Arena.Pointer(_input);
         foreach (var layer in _layers)
         {
             layer.Resize(steps, batch, input);

@@ -45,7 +45,7 @@ public sealed class Predictor
     /// <param name="lengths">Empty when all steps are valid; otherwise the valid steps of each row [B], 0 to T (see <see cref="UnrolledModel.Forward"/>).</param>
     /// <exception cref="ArgumentOutOfRangeException">T or B is out of range.</exception>
     /// <exception cref="ArgumentException">A span has another length, or a state other shapes or too few rows, or the lengths do not fit.</exception>
-    public void Predict(
+    public unsafe void Predict(
         ReadOnlySpan<float> input, int steps, int batchSize, Span<float> output,
         ModelState? initialState = null, ModelState? finalState = null, ReadOnlySpan<int> lengths = default)
     {
@@ -55,6 +55,19 @@ public sealed class Predictor
         Sizes.CheckLength(output.Length, (Model.HasOutputAtEveryStep ? steps : 1) * batchSize * Model.OutputSize, "outputs [T', B, O]", nameof(output));
         initialState?.CheckFits(Model, batchSize, nameof(initialState));
         finalState?.CheckFits(Model, batchSize, nameof(finalState));
+        if (lengths.IsEmpty && _pass.HasLayers)
+        {
+            // Where it lies: a copy would be made by one thread, and half of it fetched from there by the other.
+            fixed (float* x = input)
+            {
+                _pass.Resize(steps, batchSize, x);
+                _pass.Forward(initialState, finalState, lengths);
+                _pass.Output(0).CopyTo(output);
+            }
+
+            return;
+        }
+
         _pass.Resize(steps, batchSize);
         input.CopyTo(_pass.Input(0));
         if (!lengths.IsEmpty)
