@@ -202,12 +202,12 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             {
                 var n = h - j;
                 var at = ((nint)row * h) + j;
-                if (S.Registers == 16 && step.IsFar && j % 16 == 0)
+                if (S.Registers == 16 && step.IsFar && j % Cache.Line == 0)
                 {
                     for (var gate = 0; gate < 3; gate++)
-                        Cache.Fetch(gates + ((3 + gate) * h) + j, 16);
-                    Cache.Fetch(step.Saved + at + h, 16);
-                    Cache.Fetch(step.HPrev + at + h, 16);
+                        Cache.Fetch(gates + ((3 + gate) * h) + j, Cache.Line);
+                    Cache.Fetch(step.Saved + at + h, Cache.Line);
+                    Cache.Fetch(step.HPrev + at + h, Cache.Line);
                 }
 
                 var dH = S.Add(Lanes<S, V>.Load(step.DY + at, n), Lanes<S, V>.Load(step.DH + at, n));

@@ -55,29 +55,27 @@ public sealed class Predictor
         Sizes.CheckLength(output.Length, (Model.HasOutputAtEveryStep ? steps : 1) * batchSize * Model.OutputSize, "outputs [T', B, O]", nameof(output));
         initialState?.CheckFits(Model, batchSize, nameof(initialState));
         finalState?.CheckFits(Model, batchSize, nameof(finalState));
-        if (lengths.IsEmpty && _pass.HasLayers)
+        fixed (float* x = input)
         {
-            // Where it lies: a copy would be made by one thread, and half of it fetched from there by the other.
-            fixed (float* x = input)
+            if (lengths.IsEmpty && _pass.HasLayers)
             {
+                // Where it lies: a copy would be made by one thread, and half of it fetched from there by the other.
                 _pass.Resize(steps, batchSize, x);
-                _pass.Forward(initialState, finalState, lengths);
-                _pass.Output(0).CopyTo(output);
+            }
+            else
+            {
+                _pass.Resize(steps, batchSize);
+                input.CopyTo(_pass.Input(0));
+                if (!lengths.IsEmpty)
+                {
+                    Sizes.CheckLengths(lengths, steps, batchSize, nameof(lengths));
+                    Sizes.ClearPadding(_pass.Input(0), lengths, Model.InputSize);
+                }
             }
 
-            return;
+            _pass.Forward(initialState, finalState, lengths);
+            _pass.Output(0).CopyTo(output);
         }
-
-        _pass.Resize(steps, batchSize);
-        input.CopyTo(_pass.Input(0));
-        if (!lengths.IsEmpty)
-        {
-            Sizes.CheckLengths(lengths, steps, batchSize, nameof(lengths));
-            Sizes.ClearPadding(_pass.Input(0), lengths, Model.InputSize);
-        }
-
-        _pass.Forward(initialState, finalState, lengths);
-        _pass.Output(0).CopyTo(output);
     }
 
     /// <summary>Computes the outputs of a batch into a new array.</summary>

@@ -6,7 +6,8 @@ namespace Unroll.Numerics;
 /// <summary>Hints to the processor about memory.</summary>
 static unsafe class Cache
 {
-    const int Line = 16;
+    /// <summary>Floats of a line.</summary>
+    public const int Line = 16;
 
     /// <summary>Begins to bring so many floats into the first-level cache, where the processor has an instruction for it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

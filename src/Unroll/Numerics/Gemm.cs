@@ -130,6 +130,7 @@ static unsafe class Gemm
         }
 
         var depth = p.K + p.K2;
+        var fetch = S.Registers == 16 && (p.IsFar || (long)depth * p.N >= FarFloats);
 
         // One tile of rows reads a panel once: there is nothing to keep.
         var kBlock = p.Blocks * p.M <= GemmTile.MostRows ? Math.Max(depth, 1) : PanelDepth(S.Count);
@@ -146,7 +147,7 @@ static unsafe class Gemm
                 left.Step = 1;
                 left.Row = p.ARow;
                 left.Row2 = p.A2Row;
-                left.Fetch = p.IsFar || (long)depth * p.N >= FarFloats ? ((bStep * sizeof(float) * 3) + p.M - 1) / p.M : 0;
+                left.Fetch = fetch ? ((bStep * sizeof(float) * 3) + p.M - 1) / p.M : 0;
                 if (k < p.K)
                 {
                     left.K = Math.Min(kEnd, p.K) - k;
@@ -180,10 +181,10 @@ static unsafe class Gemm
     {
         TileLeft left = default;
         left.Step = 1;
-        left.A = p.K > 0 ? p.A : p.A2;
-        left.K = p.K > 0 ? p.K : p.K2;
+        left.A = p.A;
+        left.K = p.K;
         left.A2 = p.A2;
-        left.K2 = p.K > 0 ? p.K2 : 0;
+        left.K2 = p.K2;
         var length = (nint)(p.K + p.K2) * panelWidth;
         float* panel = p.B, c = p.C;
         for (int n = 0, panels; n < p.N; n += panels * panelWidth)

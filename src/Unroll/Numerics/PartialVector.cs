@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 
 namespace Unroll.Numerics;
 
-/// <summary>Partial loads and stores for machines without masked memory instructions.</summary>
+/// <summary>Partial loads and stores where masked memory instructions are missing or slow.</summary>
 static unsafe class PartialVector
 {
     [MethodImpl(MethodImplOptions.NoInlining)]
