@@ -11,24 +11,12 @@ public unsafe class GemmTests
     [Fact]
     public void Multiply_GivesTheBitsOfTheThreeLoops_InEveryKernel() =>
         s_problems.Sample(
-            p =>
-            {
-                var expected = Run(KernelKind.Naive, p);
-                foreach (var kernel in Kernels.All)
-                    Assert.Equal(expected, Run(kernel, p));
-            },
-            iter: 400, seed: "0000Kx9eUnR0", threads: 1);
+            CompareKernels, iter: 400, seed: "0000Kx9eUnR0", threads: 1);
 
     [Fact]
     public void Multiply_GivesTheSameBits_ForOneRowAndForFew() =>
         s_problems.Select(Gen.Int[1, 6], (p, rows) => p with { Blocks = 1, M = rows }).Sample(
-            p =>
-            {
-                var expected = Run(KernelKind.Naive, p);
-                foreach (var kernel in Kernels.All)
-                    Assert.Equal(expected, Run(kernel, p));
-            },
-            iter: 300, seed: "0000Kx9eUnR1", threads: 1);
+            CompareKernels, iter: 300, seed: "0000Kx9eUnR1", threads: 1);
 
     [Theory]
     [InlineData(1)]
@@ -37,9 +25,7 @@ public unsafe class GemmTests
     {
         (int Blocks, int M, int N, int K, int K2, int Start, bool Transposed, int Seed) p = (1, rows, 530, 600, 450, 1, false, 3);
         Assert.True((p.K + p.K2) * p.N >= Gemm.FarFloats);
-        var expected = Run(KernelKind.Naive, p);
-        foreach (var kernel in Kernels.All)
-            Assert.Equal(expected, Run(kernel, p));
+        CompareKernels(p);
     }
 
     [Fact]
@@ -59,6 +45,13 @@ public unsafe class GemmTests
                 Assert.Equal(sum, c[(m * N) + n], 1e-5);
             }
         }
+    }
+
+    static void CompareKernels((int Blocks, int M, int N, int K, int K2, int Start, bool Transposed, int Seed) p)
+    {
+        var expected = Run(KernelKind.Naive, p);
+        foreach (var kernel in Kernels.All)
+            Assert.Equal(expected, Run(kernel, p));
     }
 
     static float[] Run(KernelKind kernel, float[] a, float[] b, float[] bias, int m, int n, int k)
