@@ -244,28 +244,31 @@ static unsafe class Gemm
         where W : struct
         where C : struct, IConstant
     {
-        for (int row = 0, rows; row < m; row += rows)
+        for (int row = 0, rows, tiles; row < m; row += tiles * rows)
         {
             rows = TileRows<S, V, C>(m - row);
+            tiles = 1;
+            while (row + (tiles * rows) < m && TileRows<S, V, C>(m - row - (tiles * rows)) == rows)
+                tiles++;
             switch (rows)
             {
-                case 1: GemmTile.Multiply<S, V, L, W, C1, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
-                case 2: GemmTile.Multiply<S, V, L, W, C2, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
+                case 1: GemmTile.Multiply<S, V, L, W, C1, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 2: GemmTile.Multiply<S, V, L, W, C2, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
                 case 3 when S.Registers == 16 && C.Value == 4 && left.Fetch > 0:
-                    GemmTile.Multiply<S, V, L, W, C3, C, C, C1>(left, row, b, c, cRow, start, bias, last);
+                    GemmTile.Multiply<S, V, L, W, C3, C, C, C1>(left, row, tiles, b, c, cRow, start, bias, last);
                     break;
-                case 3: GemmTile.Multiply<S, V, L, W, C3, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
-                case 4: GemmTile.Multiply<S, V, L, W, C4, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
+                case 3: GemmTile.Multiply<S, V, L, W, C3, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 4: GemmTile.Multiply<S, V, L, W, C4, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
                 case 5 when S.Registers == 16 && C.Value == 4:
                     var half = 2 * S.Count;
-                    GemmTile.Multiply<S, V, S, V, C5, C2, C, C0>(left, row, b, c, cRow, start, bias, S.Count);
-                    GemmTile.Multiply<S, V, L, W, C5, C2, C, C0>(left, row, b + half, c + half, cRow, start, bias + half, last);
+                    GemmTile.Multiply<S, V, S, V, C5, C2, C, C0>(left, row, tiles, b, c, cRow, start, bias, S.Count);
+                    GemmTile.Multiply<S, V, L, W, C5, C2, C, C0>(left, row, tiles, b + half, c + half, cRow, start, bias + half, last);
                     break;
-                case 5: GemmTile.Multiply<S, V, L, W, C5, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
-                default: GemmTile.Multiply<S, V, L, W, C6, C, C, C0>(left, row, b, c, cRow, start, bias, last); break;
+                case 5: GemmTile.Multiply<S, V, L, W, C5, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                default: GemmTile.Multiply<S, V, L, W, C6, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
             }
 
-            c += rows * cRow;
+            c += tiles * rows * cRow;
         }
     }
 
