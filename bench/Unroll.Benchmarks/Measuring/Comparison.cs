@@ -22,8 +22,8 @@ sealed record Outcome(Entry Entry, string Version)
 {
     public List<Window> Rounds { get; } = [];
 
-    /// <summary>Of each round with several threads the distance of two cores just before it, ns.</summary>
-    public List<double> Distances { get; } = [];
+    /// <summary>The cores just before each round with several threads.</summary>
+    public List<CorePair> Cores { get; } = [];
 
     /// <summary>Rounds in which other processes had more than <see cref="Comparison.Disturbing"/> of a core.</summary>
     public int DisturbedRounds { get; set; }
@@ -33,9 +33,6 @@ sealed record Outcome(Entry Entry, string Version)
 
     /// <summary>Half the distance between the slowest and the fastest round, relative to the median.</summary>
     public double Spread => (Rounds.Max(round => round.Seconds) - Rounds.Min(round => round.Seconds)) / 2 / Seconds;
-
-    /// <summary>The distance of two cores, ns: the median over rounds; 0 with one thread.</summary>
-    public double Distance => Distances.Count == 0 ? 0 : Statistics.Median([.. Distances]);
 
     /// <summary>10⁹ floating-point operations a second.</summary>
     public double Gflops => Entry.Configuration.Flops / Seconds / 1e9;
@@ -126,13 +123,13 @@ static class Comparison
         for (var attempt = 0; ; attempt++)
         {
             Thread.Sleep(SettleMilliseconds);
-            var distance = outcome.Entry.Configuration.Threads > 1 ? CoreDistance.Measure() : 0;
+            CorePair? cores = outcome.Entry.Configuration.Threads > 1 ? CorePair.Measure() : null;
             var (window, others) = process.Go(seconds);
             if (others > Disturbing && attempt < patience)
                 continue;
             outcome.Rounds.Add(window);
-            if (distance > 0)
-                outcome.Distances.Add(distance);
+            if (cores is { } pair)
+                outcome.Cores.Add(pair);
             if (others > Disturbing)
                 outcome.DisturbedRounds++;
             return;

@@ -4,15 +4,11 @@ namespace Unroll.Benchmarks.Measuring;
 
 /// <summary>How far two cores are from each other: a word goes from one to the other and back.</summary>
 /// <remarks>
-/// Cores that share a cache take some 150 ns on a Zen 4 server, cores that do not some 550. A hypervisor moves virtual
-/// processors between such places, minutes at a time, and work that is split over two threads takes up to twice as long in
-/// the bad one. So figures for two threads come with the distance.
+/// Cores that share a cache take some 150 ns on a Zen 4 server, cores that do not some 550, and work that is split over two
+/// threads takes up to twice as long there. So figures for two threads come with the distance.
 /// </remarks>
 static class CoreDistance
 {
-    /// <summary>Nanoseconds of a round trip up to which two cores count as near: they share a cache.</summary>
-    public const double Near = 300;
-
     const int RoundTrips = 20_000;
 
     // Words of their own cache lines: 128 bytes apart, since lines are fetched in pairs.

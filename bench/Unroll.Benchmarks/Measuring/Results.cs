@@ -29,8 +29,8 @@ sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> 
     /// <summary>What a second thread gains.</summary>
     public double SpeedUp => Unroll(2).TimesFasterThan(Unroll(1));
 
-    /// <summary>Whether the cores of the 2-thread rounds shared a cache.</summary>
-    public bool IsNear => Unroll(2).Distance < CoreDistance.Near;
+    /// <summary>The cores of the 2-thread rounds.</summary>
+    public CorePair Cores => CorePair.Median(Unroll(2).Cores);
 
     /// <summary>The least memory TorchSharp took.</summary>
     public long TorchSharpBytes(int threads) => Outcomes.Of(Library.TorchSharp, threads).Min(outcome => outcome.PeakBytes);
@@ -74,7 +74,12 @@ sealed record Results
     }
 
     /// <summary>The distances of two cores before every 2-thread round of training.</summary>
-    public Summary Distances => Summary.Of([.. Training.SelectMany(row => row.Outcomes).SelectMany(outcome => outcome.Distances)]);
+    public Summary Distances => Summary.Of([.. Cores.Select(pair => pair.Distance)]);
+
+    /// <summary>How many cores two threads had before every 2-thread round of training.</summary>
+    public Summary CoreCounts => Summary.Of([.. Cores.Select(pair => pair.Count)]);
+
+    IEnumerable<CorePair> Cores => Training.SelectMany(row => row.Outcomes).SelectMany(outcome => outcome.Cores);
 
     /// <summary>Whether the figures are no good: 2-thread contenders collapse beside other work, some of them a thousandfold.</summary>
     public bool IsDisturbed => Rounds.Disturbed > 0.05 * Rounds.All;

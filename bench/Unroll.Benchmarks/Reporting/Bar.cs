@@ -25,7 +25,8 @@ sealed record Bar(string What, string Needed, string Measured, string Where, boo
         foreach (var threads in new[] { 1, 2 })
         {
             var on = threads == 1 ? "1 thread" : "2 threads";
-            var lstm = results.Training.Where(row => row.Cell == "lstm").ToArray();
+            // The peak of two cores is no measure where two threads have one.
+            var lstm = results.Training.Where(row => row.Cell == "lstm" && (threads == 1 || row.Cores.Place != CorePlace.Same)).ToArray();
             AtLeast($"LSTM training, H = 128, share of the FMA peak, {on}", 0.75, lstm.Where(row => row.Shape.H == 128), row => row.ShareOfPeak(threads), Text.Percent);
             AtLeast($"LSTM training, H ≥ 256, share of the FMA peak, {on}", 0.85, lstm.Where(row => row.Shape.H >= 256), row => row.ShareOfPeak(threads), Text.Percent);
             Mean($"training over TorchSharp, {on}", 3, results.Training, row => row.TimesFasterThanPeers(threads));
@@ -41,8 +42,8 @@ sealed record Bar(string What, string Needed, string Measured, string Where, boo
         }
 
         var shared = results.Training.Where(row => row.Shape is { B: >= 32, H: >= 128 }).ToArray();
-        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, cores near each other", 1.8, shared.Where(row => row.IsNear), row => row.SpeedUp, Text.Ratio);
-        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, cores apart", 1.8, shared.Where(row => !row.IsNear), row => row.SpeedUp, Text.Ratio);
+        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, cores near each other", 1.8, shared.Where(row => row.Cores.Place == CorePlace.Near), row => row.SpeedUp, Text.Ratio);
+        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, cores apart", 1.8, shared.Where(row => row.Cores.Place == CorePlace.Apart), row => row.SpeedUp, Text.Ratio);
         AtMost("training beside a busy process, time of 2 threads over 1", 1.2, results.Neighbours, row => $"{row.Cell} {row.Shape}", row => row.Slowdown, Text.Ratio);
         AtMost(
             "training, loss on the last step, time over a loss on every step", 1, results.Losses,

@@ -28,7 +28,8 @@ sealed class Report(Results results, TextWriter output)
                 ["Unroll", $"{typeof(Engine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion}, kernel {machine.Kernel}"],
                 ["peers", string.Join(", ", results.Training.Concat(results.Inference).SelectMany(row => row.Outcomes).Where(outcome => outcome.Entry.Library != Library.Unroll).Select(outcome => $"{outcome.Entry.Library.Name} {outcome.Version}").Distinct())],
                 ["disturbed", $"{results.Rounds.Disturbed} of {results.Rounds.All} rounds had other processes on more than {Comparison.Disturbing} of a core; * marks where most had"],
-                ["distance", $"a word from one core to the other and back took {results.Distances.Median:F0} ns ({results.Distances.Min:F0} to {results.Distances.Max:F0}) before the 2-thread rounds; below {CoreDistance.Near} the two share a cache"],
+                ["distance", $"a word from one core to the other and back took {results.Distances.Median:F0} ns ({results.Distances.Min:F0} to {results.Distances.Max:F0}) before the 2-thread rounds; below {CorePair.NearestApart} the two share a cache"],
+                ["cores", $"two threads of multiply-adds alone did {results.CoreCounts.Median:F2} times the work of one ({results.CoreCounts.Min:F2} to {results.CoreCounts.Max:F2}) before those rounds; rows with a median below {CorePair.FewestOfTwo} are marked as one core, and their shares of the peak and gains are left out of the bars"],
                 ["measured", $"{DateTime.UtcNow:yyyy-MM-dd}, in {duration.TotalMinutes:F0} minutes"],
             ]);
         output.WriteLine("All contenders of a row ran in turn, several rounds in one run. Times are medians over rounds, ± is half the distance");
@@ -64,7 +65,7 @@ sealed class Report(Results results, TextWriter output)
             "Forward, mean squared error of a dense layer on the last state, backward, Adam. *On tcmalloc*: TorchSharp in a process started with another memory allocator, for what that is worth; the bars speak of TorchSharp as it comes.");
         var version = results.Training[0].Unroll(threads).Version;
         WriteTable(
-            ["cell", "B,T,I,H", $"Unroll {version}, ms", "±", "of peak", "peer", "ms", "±", "Unroll is", "on tcmalloc, ms", "±", "Unroll is", .. Cores(threads, "over 1 thread", "cores, ns")],
+            ["cell", "B,T,I,H", $"Unroll {version}, ms", "±", "of peak", "peer", "ms", "±", "Unroll is", "on tcmalloc, ms", "±", "Unroll is", .. Cores(threads, () => ["over 1 thread", "cores, ns"])],
             [
                 .. results.Training.Select(row =>
                 {
@@ -74,7 +75,7 @@ sealed class Report(Results results, TextWriter output)
                         row.Cell, $"{row.Shape}", Text.Milliseconds(unroll.Seconds), Text.Spread(unroll), Text.Percent(row.ShareOfPeak(threads)),
                         torch.Name, Text.Milliseconds(torch.Seconds), Text.Spread(torch), Text.Ratio(unroll.TimesFasterThan(torch)),
                         .. tuned is null ? ["", "", ""] : new[] { Text.Milliseconds(tuned.Seconds), Text.Spread(tuned), Text.Ratio(unroll.TimesFasterThan(tuned)) },
-                        .. Cores(threads, Text.Ratio(row.SpeedUp), $"{unroll.Distance:F0}"),
+                        .. Cores(threads, () => [Text.Ratio(row.SpeedUp), Place(row.Cores)]),
                     ];
                 }),
             ]);
@@ -86,7 +87,7 @@ sealed class Report(Results results, TextWriter output)
         {
             Section(threads == 1 ? $"{title}, 1 thread" : $"{title}, 2 threads", text);
             WriteTable(
-                ["cell", "B,T,I,H", $"Unroll {rows[0].Unroll(threads).Version}, {unit}", "±", "peer", unit, "±", "Unroll is", "peer", unit, "±", "Unroll is", .. Cores(threads, "cores, ns")],
+                ["cell", "B,T,I,H", $"Unroll {rows[0].Unroll(threads).Version}, {unit}", "±", "peer", unit, "±", "Unroll is", "peer", unit, "±", "Unroll is", .. Cores(threads, () => ["cores, ns"])],
                 [
                     .. rows.Select(row =>
                     {
@@ -95,7 +96,7 @@ sealed class Report(Results results, TextWriter output)
                         [
                             row.Cell, $"{row.Shape}", time(unroll.Seconds), Text.Spread(unroll),
                             .. PeerCells(row.Peer(Library.TorchSharp, threads)), .. PeerCells(row.Peer(Library.OnnxRuntime, threads)),
-                            .. Cores(threads, $"{unroll.Distance:F0}"),
+                            .. Cores(threads, () => [Place(row.Cores)]),
                         ];
 
                         string[] PeerCells(Outcome peer) => [peer.Name, time(peer.Seconds), Text.Spread(peer), Text.Ratio(unroll.TimesFasterThan(peer))];
@@ -105,7 +106,9 @@ sealed class Report(Results results, TextWriter output)
     }
 
     /// <summary>Cells that only 2 threads have.</summary>
-    static ReadOnlySpan<string> Cores(int threads, params string[] cells) => threads == 2 ? cells : default;
+    static string[] Cores(int threads, Func<string[]> cells) => threads == 2 ? cells() : [];
+
+    static string Place(CorePair cores) => $"{cores.Distance:F0}{(cores.Place == CorePlace.Same ? ", one core" : "")}";
 
     void WriteMemory()
     {
