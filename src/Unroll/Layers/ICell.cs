@@ -148,10 +148,10 @@ unsafe ref struct CellStep
     /// <summary>The gradient of the product whose operand was <see cref="Saved"/>.</summary>
     public float* DSaved { get; init; }
 
-    /// <summary>Forward, goes on to as many units more, whose pre-activations lie <paramref name="panel"/> floats further.</summary>
-    public void Advance(int panel)
+    /// <summary>Forward, goes on to as many units more, whose pre-activations lie <paramref name="group"/> floats further.</summary>
+    public void Advance(int group)
     {
-        PreActivations += panel;
+        PreActivations += group;
         Gates = Gates == null ? null : Gates + Units;
         HPrev += Units;
         HMasked += Units;

@@ -51,8 +51,8 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
 
     public Phase Of(int phase) => _phases[phase];
 
-    /// <summary>The panels of the phase that has the most.</summary>
-    public int MostPanels => _phases.Max(phase => phase.Panels.Count);
+    /// <summary>The groups of the phase that has the most.</summary>
+    public int MostGroups => _phases.Max(phase => phase.Panels.Groups);
 
     public override void Pack(Engine engine, ParameterSet parameters, int worker, int workers)
     {

@@ -62,7 +62,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     where TCell : struct, ICell
 {
     // Rows that go through a step together: 21 register tiles of 6 rows. The weights of a step are read once per block, and
-    // its pre-activations (64 floats a row) stay in the first-level cache.
+    // its pre-activations (64 floats a row, 96 with 16 registers) stay in the nearest caches.
     const int RowBlock = 126;
 
     // Backward, a block's gates of one step should stay in the second-level cache.
@@ -72,9 +72,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     // 16 registers train LSTM 200,250,2,100 4 % faster on a Zen 2 core, GRU 3 %; smaller passes were 1 % slower.
     const int FarGateFloats = 2 * 1024 * 1024;
 
-    // A row of the widest panel has 64 floats, and 16 more that its padding may overwrite. Fewer than 32 rows have room for
-    // several panels, 8 KiB in all.
-    const int PanelPadding = 16, SmallestRow = 64 + PanelPadding, PreActivationFloats = 2048;
+    // A row of pre-activations has the floats of the widest group, 12 vectors of 256 bits, and 16 more that its padding may
+    // overwrite. Fewer than 32 rows have room for several groups, 8 KiB in all.
+    const int RowPadding = 16, LargestRow = 96 + RowPadding, PreActivationFloats = 2048;
 
     // A page between the pre-activations of one thread's rows and the next one's: a processor fetches ahead beyond what is
     // read, here what the other thread writes. LSTM 32,100,64,256 predicts 6 % faster for it on two distant cores.
@@ -85,7 +85,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     readonly TCell _cell;
     readonly int _h, _width, _preActivationRow;
 
-    // Panels of each phase that have room in a row of pre-activations.
+    // Groups of each phase that have room in a row of pre-activations.
     readonly int[] _together;
 
     readonly RecurrentWeights<TCell> _weights;
@@ -110,19 +110,22 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
         var arena = context.Arena;
         var phases = _cell.Phases.Length;
-        var panelRow = PackedMatrix.PanelWidth(KernelLanes.Of(context.Engine.Kernel));
-        var most = Math.Min(PreActivationFloats / panelRow / maxBatch, weights.MostPanels);
-        _preActivationRow = Math.Max((most * panelRow) + PanelPadding, SmallestRow);
+        var lanes = KernelLanes.Of(context.Engine.Kernel);
+        var groupRow = GatePanels.GroupVectors(lanes) * lanes;
+        var most = Math.Clamp(PreActivationFloats / groupRow / maxBatch, 1, weights.MostGroups);
+        _preActivationRow = (most * groupRow) + RowPadding;
         _together = new int[phases];
         for (var phase = 0; phase < phases; phase++)
         {
             var (panels, isApart) = (weights.Of(phase).Panels, weights.Of(phase).Inputs is not null);
             var stride = panels.Width(0) + (isApart ? panels.Units(0) : 0);
-            _together[phase] = context.Engine.Kernel == KernelKind.Naive ? 1 : (_preActivationRow - PanelPadding) / stride;
+            _together[phase] = context.Engine.Kernel == KernelKind.Naive ? 1 : (_preActivationRow - RowPadding) / stride;
         }
 
+        // Equal for every kernel, whose rows may be shorter.
         var threads = context.Engine.Threads;
-        _preActivations = arena.Reserve(((long)maxBatch * _preActivationRow * (keep == Keep.TwoSteps ? threads : 1)) + ((threads - 1L) * ThreadGap));
+        var preActivations = (long)maxBatch * Math.Max(_preActivationRow, LargestRow);
+        _preActivations = arena.Reserve((preActivations * (keep == Keep.TwoSteps ? threads : 1)) + ((threads - 1L) * ThreadGap));
         if (!ForBackward)
         {
             _gates = phases > 1 ? StepBuffer.InTurn(arena, 1, maxBatch, _width) : null;
@@ -202,7 +205,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     public override void ForwardPart(int t, int part, int worker, int workers)
     {
-        var (first, end) = ParallelJob.Share(_weights.Of(part).Panels.Count, worker, workers);
+        var (first, end) = ParallelJob.Share(_weights.Of(part).Panels.Groups, worker, workers);
         var step = new PartAction { Owner = this, T = t, Part = part, First = first, End = end, Worker = worker };
         _context.Engine.Run(ref step);
     }
@@ -212,10 +215,10 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where V : struct
     {
         for (var phase = 0; phase < _cell.Phases.Length; phase++)
-            ForwardPanels<S, V>(t, b, rows, phase, 0, _weights.Of(phase).Panels.Count, worker: 0);
+            ForwardPanels<S, V>(t, b, rows, phase, 0, _weights.Of(phase).Panels.Groups, worker: 0);
     }
 
-    /// <summary>A phase of a step for the units of panels [<paramref name="first"/>, <paramref name="end"/>).</summary>
+    /// <summary>A phase of a step for the units of groups [<paramref name="first"/>, <paramref name="end"/>).</summary>
     void ForwardPanels<S, V>(int t, int b, int rows, int phase, int first, int end, int worker)
         where S : struct, ISimd<V>
         where V : struct
@@ -226,22 +229,21 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var weights = _weights.Of(phase);
         var panels = weights.Panels;
         var operand = part.Operand == ProductOperand.PreviousHidden ? RecurrentInput(t, b) : Saved(t, b);
-        for (int panel = first, count; panel < end; panel += count)
+        for (int group = first, count; group < end; group += count)
         {
-            var (units, width) = (panels.Units(panel), panels.Width(panel));
+            var (units, width) = (panels.Units(group), panels.Width(group));
             var stride = weights.Inputs is null ? width : width + units;
 
-            // Few rows take several full panels together: one product, and the cell's steps overlap in time. Without the
-            // recurrent product the panels are not read whole.
-            count = Math.Max(1, Math.Min(recurs ? _together[phase] : 1, Math.Min(end, panels.FullCount) - panel));
-            var step = Step(t, b, rows, panel * panels.UnitsPerPanel, units, worker);
+            // Few rows take several full groups together: one product, and the cell's steps overlap in time.
+            count = Math.Max(1, Math.Min(_together[phase], Math.Min(end, panels.FullGroups) - group));
+            var step = Step(t, b, rows, group * panels.UnitsPerGroup, units, worker);
 
             // Field by field: an initializer writes a copy first, whose fields are read back before they are in the cache.
             var product = new GemmProblem();
             product.M = rows;
             product.N = count * width;
-            product.PanelWidth = count == 1 ? 0 : width;
-            product.CPanel = stride;
+            product.GroupColumns = width;
+            product.CGroup = stride;
             product.K = Layer.InputSize;
             product.A = Input + RowOffset(t, b, Layer.InputSize);
             product.ARow = Layer.InputSize;
@@ -250,13 +252,13 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
             product.Start = TileStart.Bias;
             if (weights.Inputs is { } inputs)
             {
-                product.B = inputs.Weights(panel);
-                product.Bias = inputs.Bias(panel);
+                product.B = inputs.Weights(group);
+                product.Bias = inputs.Bias(group);
                 Gemm.Multiply<S, V>(product);
 
                 for (var k = 0; k < count; k++)
                 {
-                    var unit = (panel + k) * panels.UnitsPerPanel;
+                    var unit = (group + k) * panels.UnitsPerGroup;
                     FillRows<S, V>(step.PreActivations + (k * stride) + (part.GateCount * units), rows, weights.ApartBias + unit, units);
                 }
 
@@ -270,9 +272,10 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 product.K2 = recurs ? _h : 0;
                 product.A2 = operand;
                 product.A2Row = _h;
-                product.B = panels.Weights(panel);
+                product.B = panels.Weights(group);
+                product.BRows = panels.Depth;
                 product.IsFar = panels.Length >= Gemm.FarFloats;
-                product.Bias = panels.Bias(panel);
+                product.Bias = panels.Bias(group);
                 Gemm.Multiply<S, V>(product);
             }
 

@@ -39,17 +39,20 @@ unsafe ref struct GemmProblem
     /// <summary>The panels of a <see cref="PackedMatrix"/> [K + K2, N].</summary>
     public float* B;
 
+    /// <summary>The rows of B, where the product leaves out the last ones; 0 if they are K + K2.</summary>
+    public int BRows;
+
     /// <summary>Whether B is a part of what all in all has <see cref="Gemm.FarFloats"/> or more.</summary>
     public bool IsFar;
 
-    /// <summary>Columns of a panel of B that may differ from a <see cref="PackedMatrix"/>'s, in whole vectors; 0 if not.</summary>
-    public int PanelWidth;
+    /// <summary>Where B is several matrices of so many columns, in whole vectors, one behind the other; 0 if it is one.</summary>
+    public int GroupColumns;
 
     public float* C;
     public nint CRow;
 
-    /// <summary>Floats from a panel's columns in C to the next one's, with <see cref="PanelWidth"/>.</summary>
-    public int CPanel;
+    /// <summary>Floats from one such matrix's columns of C to the next one's.</summary>
+    public int CGroup;
 
     public TileStart Start;
 
@@ -75,9 +78,6 @@ static unsafe class Gemm
     /// for it on a Zen 2 core, H = 512 as fast or, where others use the third cache, 8 %; H = 128 would be 1 % slower.
     /// </summary>
     public const int FarFloats = 128 * 1024;
-
-    /// <summary>Steps of k in a block of a full panel.</summary>
-    public static int PanelDepth(int count) => PanelBytes / (PackedMatrix.PanelWidth(count) * sizeof(float));
 
     /// <summary>Computes <paramref name="problem"/> with the vectors of <typeparamref name="S"/>.</summary>
     public static void Multiply<S, V>(scoped in GemmProblem problem)
@@ -122,23 +122,43 @@ static unsafe class Gemm
         where S : struct, ISimd<V>
         where V : struct
     {
-        var (panelWidth, cPanel) = p.PanelWidth > 0 ? (p.PanelWidth, p.CPanel) : (PackedMatrix.PanelWidth(S.Count), PackedMatrix.PanelWidth(S.Count));
-        if (S.Registers == 16 && p.Blocks * p.M == 1)
+        nint bRows = p.BRows > 0 ? p.BRows : p.K + p.K2;
+        var group = p.GroupColumns > 0 ? p.GroupColumns : p.N;
+        var isRow = S.Registers == 16 && p.Blocks * p.M == 1;
+        if (isRow && PackedMatrix.PanelColumns(group, S.Count) == group)
         {
-            MultiplyRow<S, V>(p, panelWidth, cPanel);
+            // Each group is a panel.
+            Row<S, V>(p, bRows, p.B, p.N, group, p.CGroup, p.C, p.Bias);
             return;
         }
 
-        var depth = p.K + p.K2;
-        var fetch = S.Registers == 16 && (p.IsFar || (long)depth * p.N >= FarFloats);
-
-        // One tile of rows reads a panel once: there is nothing to keep.
-        var kBlock = p.Blocks * p.M <= GemmTile.MostRows ? Math.Max(depth, 1) : PanelDepth(S.Count);
-        float* panel = p.B, c = p.C;
-        for (var n = 0; n < p.N; n += panelWidth)
+        var fetch = S.Registers == 16 && (p.IsFar || bRows * p.N >= FarFloats);
+        float* b = p.B, c = p.C, bias = p.Bias;
+        for (var n = 0; n < p.N; n += group)
         {
-            var columns = Math.Min(panelWidth, p.N - n);
-            nint bStep = PackedMatrix.Padded(columns, S.Count);
+            var columns = Math.Min(group, p.N - n);
+            if (isRow)
+                Row<S, V>(p, bRows, b, columns, columns, PackedMatrix.PanelColumns(columns, S.Count), c, bias);
+            else
+                Panels<S, V>(p, bRows, b, columns, fetch, c, bias);
+            b += bRows * group;
+            c += p.CGroup;
+            bias += group;
+        }
+    }
+
+    /// <summary>All rows against the panels of one group of columns.</summary>
+    static void Panels<S, V>(scoped in GemmProblem p, nint bRows, float* panel, int n, bool fetch, float* c, float* bias)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var depth = p.K + p.K2;
+        for (int columns; n > 0; n -= columns)
+        {
+            columns = PackedMatrix.PanelColumns(n, S.Count);
+            var bStep = PackedMatrix.Padded(columns, S.Count);
+            // One tile of rows reads a panel once: there is nothing to keep.
+            var kBlock = p.Blocks * p.M <= GemmTile.MostRows ? Math.Max(depth, 1) : PanelBytes / (bStep * sizeof(float));
             for (var k = 0; k < depth; k += kBlock)
             {
                 var kEnd = Math.Min(k + kBlock, depth);
@@ -147,7 +167,7 @@ static unsafe class Gemm
                 left.Step = 1;
                 left.Row = p.ARow;
                 left.Row2 = p.A2Row;
-                left.Fetch = fetch ? ((bStep * sizeof(float) * 3) + p.M - 1) / p.M : 0;
+                left.Fetch = fetch ? ((bStep * sizeof(float)) + p.M - 1) / p.M : 0;
                 if (k < p.K)
                 {
                     left.K = Math.Min(kEnd, p.K) - k;
@@ -164,18 +184,19 @@ static unsafe class Gemm
                     left.A = k < p.K ? p.A + (block * p.ABlock) + k : p.A2 + (k - p.K);
                     left.A2 = p.A2;
                     Rows<S, V>(
-                        p.M, columns, left, panel + (k * bStep), c + (block * p.CBlock), p.CRow,
-                        k == 0 ? p.Start : TileStart.Destination, p.Bias + n);
+                        p.M, columns, left, panel + ((nint)k * bStep), c + (block * p.CBlock), p.CRow,
+                        k == 0 ? p.Start : TileStart.Destination, bias);
                 }
             }
 
-            panel += depth * bStep;
-            c += cPanel;
+            panel += bRows * bStep;
+            c += columns;
+            bias += columns;
         }
     }
 
-    /// <summary>One row, with two panels at a time where they are full.</summary>
-    static void MultiplyRow<S, V>(scoped in GemmProblem p, int panelWidth, int cPanel)
+    /// <summary>One row against panels of at most <paramref name="most"/> columns, several side by side where they are full.</summary>
+    static void Row<S, V>(scoped in GemmProblem p, nint bRows, float* panel, int n, int most, int cPanel, float* c, float* bias)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -185,24 +206,27 @@ static unsafe class Gemm
         left.K = p.K;
         left.A2 = p.A2;
         left.K2 = p.K2;
-        var length = (nint)(p.K + p.K2) * panelWidth;
-        float* panel = p.B, c = p.C;
-        for (int n = 0, panels; n < p.N; n += panels * panelWidth)
+        var full = 3 * S.Count;
+        for (int taken; n > 0; n -= taken)
         {
-            panels = p.N - n >= 2 * panelWidth ? 2 : 1;
-            var bias = p.Bias + n;
-            switch (panels == 1 ? 0 : panelWidth / S.Count)
+            var panels = 0;
+            while (panels < 4 && Columns(panels) == full)
+                panels++;
+            taken = panels > 1 ? panels * full : Columns(0);
+            switch (panels)
             {
-                case 0: Rows<S, V>(1, Math.Min(panelWidth, p.N - n), left, panel, c, p.CRow, p.Start, bias); break;
-                case 1: GemmTile.MultiplyTwo<S, V, C1>(left, panel, panel + length, c, c + cPanel, p.Start, bias, bias + panelWidth); break;
-                case 2: GemmTile.MultiplyTwo<S, V, C2>(left, panel, panel + length, c, c + cPanel, p.Start, bias, bias + panelWidth); break;
-                case 3: GemmTile.MultiplyTwo<S, V, C3>(left, panel, panel + length, c, c + cPanel, p.Start, bias, bias + panelWidth); break;
-                default: GemmTile.MultiplyTwo<S, V, C4>(left, panel, panel + length, c, c + cPanel, p.Start, bias, bias + panelWidth); break;
+                case 4: GemmTile.MultiplyRow<S, V, C4>(left, panel, bRows * full, c, cPanel, p.Start, bias); break;
+                case 3: GemmTile.MultiplyRow<S, V, C3>(left, panel, bRows * full, c, cPanel, p.Start, bias); break;
+                case 2: GemmTile.MultiplyRow<S, V, C2>(left, panel, bRows * full, c, cPanel, p.Start, bias); break;
+                default: Rows<S, V>(1, taken, left, panel, c, p.CRow, p.Start, bias); break;
             }
 
-            panel += panels * length;
-            c += panels * cPanel;
+            panel += bRows * taken;
+            c += Math.Max(panels, 1) * cPanel;
+            bias += taken;
         }
+
+        int Columns(int panels) => PackedMatrix.PanelColumns(Math.Min(n - (panels * full), most), S.Count);
     }
 
     /// <summary>M rows against one panel of up to 4 vectors, tile by tile.</summary>
@@ -252,20 +276,15 @@ static unsafe class Gemm
                 tiles++;
             switch (rows)
             {
-                case 1: GemmTile.Multiply<S, V, L, W, C1, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                case 2: GemmTile.Multiply<S, V, L, W, C2, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                case 3 when S.Registers == 16 && C.Value == 4 && left.Fetch > 0:
-                    GemmTile.Multiply<S, V, L, W, C3, C, C, C1>(left, row, tiles, b, c, cRow, start, bias, last);
+                case 1: GemmTile.Multiply<S, V, L, W, C1, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 2: GemmTile.Multiply<S, V, L, W, C2, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 3: GemmTile.Multiply<S, V, L, W, C3, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 4 when S.Registers == 16 && C.Value == 3 && left.Fetch > 0:
+                    GemmTile.Multiply<S, V, L, W, C4, C, C1>(left, row, tiles, b, c, cRow, start, bias, last);
                     break;
-                case 3: GemmTile.Multiply<S, V, L, W, C3, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                case 4: GemmTile.Multiply<S, V, L, W, C4, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                case 5 when S.Registers == 16 && C.Value == 4:
-                    var half = 2 * S.Count;
-                    GemmTile.Multiply<S, V, S, V, C5, C2, C, C0>(left, row, tiles, b, c, cRow, start, bias, S.Count);
-                    GemmTile.Multiply<S, V, L, W, C5, C2, C, C0>(left, row, tiles, b + half, c + half, cRow, start, bias + half, last);
-                    break;
-                case 5: GemmTile.Multiply<S, V, L, W, C5, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                default: GemmTile.Multiply<S, V, L, W, C6, C, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 4: GemmTile.Multiply<S, V, L, W, C4, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 5: GemmTile.Multiply<S, V, L, W, C5, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                default: GemmTile.Multiply<S, V, L, W, C6, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
             }
 
             c += tiles * rows * cRow;
@@ -274,9 +293,8 @@ static unsafe class Gemm
 
     /// <summary>The rows of the next tile of C vectors when so many are left.</summary>
     /// <remarks>
-    /// With 16 registers a tile has 12 accumulators: 3 rows × 4 vectors, 4 × 3, 6 × 2. Two multiply-adds a cycle that take 4
-    /// or 5 each want 8 or 10 of them, so the last rows are divided such that no tile is small; five rows take four vectors in
-    /// two halves.
+    /// With 16 registers a tile has 12 accumulators: 4 rows × 3 vectors, 3 × 4 or 6 × 2. Two multiply-adds a cycle that take 4
+    /// or 5 each want 8 or 10 of them, so the rows are divided such that no tile is small.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static int TileRows<S, V, C>(int rows)
@@ -286,15 +304,8 @@ static unsafe class Gemm
     {
         if (S.Registers == 32)
             return Math.Min(rows, GemmTile.MostRows);
-        if (C.Value == 4)
-            return rows is 5 or 10 ? 5 : rows == 4 ? 2 : Math.Min(rows, 3);
-        if (C.Value == 3)
-            return rows is 4 or > 6 ? 4 : Math.Min(rows, 3);
-        return rows switch
-        {
-            7 => 4,
-            8 or 10 => 5,
-            _ => Math.Min(rows, GemmTile.MostRows),
-        };
+        var most = C.Value == 4 ? 3 : C.Value == 3 ? 4 : GemmTile.MostRows;
+        var tiles = (rows + most - 1) / most;
+        return (rows + tiles - 1) / tiles;
     }
 }

@@ -73,8 +73,8 @@ unsafe ref struct TileLeft
     public int K2;
 
     /// <summary>
-    /// Bytes of the right operand, behind what a tile reads, that it fetches with each k, such that the tiles of all rows
-    /// together fetch as much as one reads. 0 for none.
+    /// Bytes of the right operand, behind what a tile reads, that it fetches with each k for each of its rows, such that the
+    /// tiles of all rows together fetch as much as one reads. 0 for none.
     /// </summary>
     public nint Fetch;
 }
@@ -102,7 +102,6 @@ static unsafe class GemmTile
     /// <typeparam name="W">Its register.</typeparam>
     /// <typeparam name="R">Rows, up to 6.</typeparam>
     /// <typeparam name="C">Vectors, up to 4.</typeparam>
-    /// <typeparam name="P">Vectors in a row of the panel, C or more.</typeparam>
     /// <typeparam name="F">1 to fetch what lies behind, else 0.</typeparam>
     /// <param name="left">The left operand.</param>
     /// <param name="row">Its first row.</param>
@@ -114,7 +113,7 @@ static unsafe class GemmTile
     /// <param name="bias">The tile's columns of the bias; read only with <see cref="TileStart.Bias"/>.</param>
     /// <param name="last">Lanes of the last vector that belong to the destination, 1 to its Count.</param>
     [MethodImpl(Kernel.Compilation)]
-    public static void Multiply<S, V, L, W, R, C, P, F>(
+    public static void Multiply<S, V, L, W, R, C, F>(
         in TileLeft left, int row, int tiles, float* panel, float* destination, nint destinationRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
@@ -122,11 +121,10 @@ static unsafe class GemmTile
         where W : struct
         where R : struct, IConstant
         where C : struct, IConstant
-        where P : struct, IConstant
         where F : struct, IConstant
     {
-        nint depth = left.K + left.K2, fetchStep = left.Fetch;
-        var fetch = (byte*)(panel + (depth * C.Value * S.Count)) + (row / R.Value * depth * fetchStep);
+        nint depth = left.K + left.K2, fetchStep = R.Value * left.Fetch;
+        var fetch = (byte*)(panel + (depth * C.Value * S.Count)) + (row * depth * left.Fetch);
         for (; tiles > 0; tiles--)
         {
             V c00 = default, c01 = default, c02 = default;
@@ -162,7 +160,8 @@ static unsafe class GemmTile
             var b = panel;
             while (true)
             {
-                for (; k > 0; k--)
+                // Tested at the end, so that a step has one branch.
+                if (k > 0) do
                 {
                     if (S.Registers == 16 && R.Value > 3)
                     {
@@ -265,8 +264,9 @@ static unsafe class GemmTile
                     }
 
                     a += step;
-                    b += ((P.Value - 1) * S.Count) + L.Count;
+                    b += ((C.Value - 1) * S.Count) + L.Count;
                 }
+                while (--k > 0);
 
                 if (more == 0)
                     break;
@@ -290,46 +290,81 @@ static unsafe class GemmTile
     }
 
     /// <summary>
-    /// One row of two panels of C whole vectors each: a single panel's chains, at most 4, would keep two multiply-adds a cycle
-    /// waiting for each other.
+    /// One row of N panels of 3 whole vectors each, one behind the other: a single panel's three chains would keep two
+    /// multiply-adds a cycle waiting for each other.
     /// </summary>
+    /// <typeparam name="S">The kernel's vectors.</typeparam>
+    /// <typeparam name="V">Their registers.</typeparam>
+    /// <typeparam name="N">Panels, 2 to 4.</typeparam>
+    /// <param name="left">The left operand.</param>
+    /// <param name="b">The first panel.</param>
+    /// <param name="bPanel">Floats from panel to panel.</param>
+    /// <param name="destination">The first panel's columns.</param>
+    /// <param name="destinationPanel">Floats from a panel's columns of the destination to the next one's.</param>
+    /// <param name="start">What the chains start from.</param>
+    /// <param name="bias">The columns' bias.</param>
     [MethodImpl(Kernel.Compilation)]
-    public static void MultiplyTwo<S, V, C>(
-        in TileLeft left, float* b, float* b2, float* destination, float* destination2, TileStart start, float* bias, float* bias2)
+    public static void MultiplyRow<S, V, N>(
+        in TileLeft left, float* b, nint bPanel, float* destination, nint destinationPanel, TileStart start, float* bias)
         where S : struct, ISimd<V>
         where V : struct
-        where C : struct, IConstant
+        where N : struct, IConstant
     {
-        V c0 = default, c1 = default, c2 = default, cl = default;
-        V d0 = default, d1 = default, d2 = default, dl = default;
-        if (start == TileStart.Destination)
+        V c00 = default, c01 = default, c02 = default;
+        V c10 = default, c11 = default, c12 = default;
+        V c20 = default, c21 = default, c22 = default;
+        V c30 = default, c31 = default, c32 = default;
+        var width = 3 * S.Count;
+        if (start != TileStart.Zero)
         {
-            LoadRow<S, V, S, V, C>(destination, S.Count, ref c0, ref c1, ref c2, ref cl);
-            LoadRow<S, V, S, V, C>(destination2, S.Count, ref d0, ref d1, ref d2, ref dl);
-        }
-        else if (start == TileStart.Bias)
-        {
-            LoadRow<S, V, S, V, C>(bias, S.Count, ref c0, ref c1, ref c2, ref cl);
-            LoadRow<S, V, S, V, C>(bias2, S.Count, ref d0, ref d1, ref d2, ref dl);
+            var from = start == TileStart.Bias ? bias : destination;
+            var step = start == TileStart.Bias ? width : destinationPanel;
+            (c00, c01, c02) = (S.Load(from), S.Load(from + S.Count), S.Load(from + (2 * S.Count)));
+            from += step;
+            (c10, c11, c12) = (S.Load(from), S.Load(from + S.Count), S.Load(from + (2 * S.Count)));
+            if (N.Value > 2)
+            {
+                from += step;
+                (c20, c21, c22) = (S.Load(from), S.Load(from + S.Count), S.Load(from + (2 * S.Count)));
+            }
+
+            if (N.Value > 3)
+            {
+                from += step;
+                (c30, c31, c32) = (S.Load(from), S.Load(from + S.Count), S.Load(from + (2 * S.Count)));
+            }
         }
 
         int k = left.K, more = left.K2;
-        var a = left.A;
+        float* a = left.A, b1 = b + bPanel, b2 = b1 + bPanel, b3 = b2 + bPanel;
         while (true)
         {
             for (; k > 0; k--)
             {
                 var x = S.Broadcast(*a++);
-                if (C.Value > 1) c0 = S.Fma(x, S.Load(b), c0);
-                if (C.Value > 2) c1 = S.Fma(x, S.Load(b + S.Count), c1);
-                if (C.Value > 3) c2 = S.Fma(x, S.Load(b + (2 * S.Count)), c2);
-                cl = S.Fma(x, S.Load(b + ((C.Value - 1) * S.Count)), cl);
-                if (C.Value > 1) d0 = S.Fma(x, S.Load(b2), d0);
-                if (C.Value > 2) d1 = S.Fma(x, S.Load(b2 + S.Count), d1);
-                if (C.Value > 3) d2 = S.Fma(x, S.Load(b2 + (2 * S.Count)), d2);
-                dl = S.Fma(x, S.Load(b2 + ((C.Value - 1) * S.Count)), dl);
-                b += C.Value * S.Count;
-                b2 += C.Value * S.Count;
+                c00 = S.Fma(x, S.Load(b), c00);
+                c01 = S.Fma(x, S.Load(b + S.Count), c01);
+                c02 = S.Fma(x, S.Load(b + (2 * S.Count)), c02);
+                b += width;
+                c10 = S.Fma(x, S.Load(b1), c10);
+                c11 = S.Fma(x, S.Load(b1 + S.Count), c11);
+                c12 = S.Fma(x, S.Load(b1 + (2 * S.Count)), c12);
+                b1 += width;
+                if (N.Value > 2)
+                {
+                    c20 = S.Fma(x, S.Load(b2), c20);
+                    c21 = S.Fma(x, S.Load(b2 + S.Count), c21);
+                    c22 = S.Fma(x, S.Load(b2 + (2 * S.Count)), c22);
+                    b2 += width;
+                }
+
+                if (N.Value > 3)
+                {
+                    c30 = S.Fma(x, S.Load(b3), c30);
+                    c31 = S.Fma(x, S.Load(b3 + S.Count), c31);
+                    c32 = S.Fma(x, S.Load(b3 + (2 * S.Count)), c32);
+                    b3 += width;
+                }
             }
 
             if (more == 0)
@@ -338,8 +373,10 @@ static unsafe class GemmTile
             (k, more) = (more, 0);
         }
 
-        StoreRow<S, V, S, V, C>(destination, S.Count, c0, c1, c2, cl);
-        StoreRow<S, V, S, V, C>(destination2, S.Count, d0, d1, d2, dl);
+        StoreRow<S, V, S, V, C3>(destination, S.Count, c00, c01, c02, c02);
+        StoreRow<S, V, S, V, C3>(destination + destinationPanel, S.Count, c10, c11, c12, c12);
+        if (N.Value > 2) StoreRow<S, V, S, V, C3>(destination + (2 * destinationPanel), S.Count, c20, c21, c22, c22);
+        if (N.Value > 3) StoreRow<S, V, S, V, C3>(destination + (3 * destinationPanel), S.Count, c30, c31, c32, c32);
     }
 
     /// <summary>A broadcast value in a vector of the same or of half the width.</summary>

@@ -2,7 +2,7 @@ namespace Unroll.Numerics;
 
 /// <summary>
 /// The right operand [K, N] of a matrix product, rearranged so that the register tile reads it front to back: panels of
-/// 4 vectors, each panel [K, 4·Count], the last one as wide as it needs (see <see cref="Padded"/>), padded with zeros.
+/// some columns (see <see cref="PanelColumns"/>), each [K, columns], the last one padded with zeros (see <see cref="Padded"/>).
 /// </summary>
 /// <remarks>The naive kernel keeps the plain [K, N] rows, so it depends on no packing code.</remarks>
 sealed unsafe class PackedMatrix
@@ -28,8 +28,13 @@ sealed unsafe class PackedMatrix
 
     public float* Pointer => _buffer.Pointer;
 
-    /// <summary>Floats in a full panel for vectors of <paramref name="count"/> lanes.</summary>
-    public static int PanelWidth(int count) => 4 * count;
+    /// <summary>Columns of the next panel of vectors of <paramref name="count"/> lanes when <paramref name="left"/> are left.</summary>
+    /// <remarks>
+    /// As wide as a register tile: 4 vectors for 6 rows with 32 registers, 3 for 4 rows with 16, but 4 where one would be left
+    /// alone. The naive kernel has one panel of all columns.
+    /// </remarks>
+    public static int PanelColumns(int left, int count) =>
+        left <= 4 * count || count == 1 ? left : (count == 16 ? 4 : 3) * count;
 
     /// <summary>Floats in a row of a panel of so many columns: whole vectors, of which the last may be half of 16 lanes.</summary>
     public static int Padded(int columns, int count)
@@ -53,12 +58,10 @@ sealed unsafe class PackedMatrix
         KernelKind kernel, float* source, nint sourceRow, bool transposed, int k, int n, float* destination, int worker = 0, int workers = 1)
     {
         var (start, end) = ParallelJob.Share(k, worker, workers, RowGrain);
-        // The naive kernel's one panel is the plain matrix.
         var count = KernelLanes.Of(kernel);
-        var width = kernel == KernelKind.Naive ? n : PanelWidth(count);
-        for (var n0 = 0; n0 < n; n0 += width)
+        for (int n0 = 0, columns; n0 < n; n0 += columns)
         {
-            var columns = Math.Min(width, n - n0);
+            columns = PanelColumns(n - n0, count);
             var padded = Padded(columns, count);
             if (transposed)
                 TransposedCopy.Copy(source + (n0 * sourceRow) + start, sourceRow, columns, end - start, destination + ((nint)start * padded), padded);

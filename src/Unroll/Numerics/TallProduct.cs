@@ -47,7 +47,10 @@ readonly record struct TallRows(int Runs, int Run, int Gap)
 static unsafe class TallProduct
 {
     // Rows of a copied tile, which is one register tile or two. Shares of several threads begin at a multiple of it.
-    const int TileRows = GemmTile.MostRows;
+    static int TileRows(int lanes) => lanes < 16 ? 12 : 6;
+
+    // Shares of several threads begin at a multiple of so many rows.
+    const int ShareRows = 6;
 
     // Rows that are fetched ahead of a copy: each lies on another page, where a processor foresees nothing. Weight gradients of
     // H = 128 to 512 gained 2 % on a Zen 2 core; on Zen 4, nothing.
@@ -94,17 +97,18 @@ static unsafe class TallProduct
     /// <summary>The padded widths of all panels that hold columns of more than one matrix.</summary>
     static int MixedWidth(ReadOnlySpan<int> widths, int n, int lanes)
     {
-        var panelWidth = PackedMatrix.PanelWidth(lanes);
-        var (sum, boundary, counted) = (0, 0, -1);
-        foreach (var width in widths)
+        var sum = 0;
+        for (int n0 = 0, columns; n0 < n; n0 += columns)
         {
-            boundary += width;
-            var panel = boundary / panelWidth;
-            if (boundary < n && boundary % panelWidth != 0 && panel != counted)
+            columns = PackedMatrix.PanelColumns(n - n0, lanes);
+            var (boundary, isMixed) = (0, false);
+            foreach (var width in widths)
             {
-                sum += PackedMatrix.Padded(Math.Min(panelWidth, n - (panel * panelWidth)), lanes);
-                counted = panel;
+                boundary += width;
+                isMixed |= n0 < boundary && boundary < n0 + columns;
             }
+
+            sum += isMixed ? PackedMatrix.Padded(columns, lanes) : 0;
         }
 
         return sum;
@@ -116,11 +120,11 @@ static unsafe class TallProduct
     /// <summary>The rows of one of several equal products that one of several workers computes: each has all its rows in a few of them.</summary>
     public static (int Start, int End) Share(int m, int product, int products, int worker, int workers)
     {
-        var tiles = (m + TileRows - 1) / TileRows;
+        var tiles = (m + ShareRows - 1) / ShareRows;
         var (start, end) = ParallelJob.Share(tiles * products, worker, workers);
         return (Row(start), Row(end));
 
-        int Row(int tile) => Math.Min(Math.Clamp(tile - (product * tiles), 0, tiles) * TileRows, m);
+        int Row(int tile) => Math.Min(Math.Clamp(tile - (product * tiles), 0, tiles) * ShareRows, m);
     }
 
     /// <summary>Computes rows [m0, m1) of C.</summary>
@@ -159,13 +163,13 @@ static unsafe class TallProduct
             {
                 var block = Math.Min(RowBlock(S.Count), m1 - m);
                 var left = new TileLeft { A = a + (rows.At(k0).Row * aRow) + m, Row = 1, Step = aRow, K = k1 - k0 };
-                nint tileStride = TileRows;
-                if (n > PackedMatrix.PanelWidth(S.Count) || rows.At(k0).Following < left.K)
+                nint tileStride = TileRows(S.Count);
+                if (PackedMatrix.PanelColumns(n, S.Count) < n || rows.At(k0).Following < left.K)
                 {
                     PackTiles<S, V>(a + m, aRow, rows, k0, k1, block, tiles);
                     left.A = tiles;
-                    left.Step = TileRows;
-                    tileStride = TileStride(left.K, TileRows);
+                    left.Step = TileRows(S.Count);
+                    tileStride = TileStride(left.K, TileRows(S.Count));
                 }
 
                 Panels<S, V>(columns, n, m, block, m0, m1, left, tileStride, scratch, mixed, isFar);
@@ -205,10 +209,9 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        var panelWidth = PackedMatrix.PanelWidth(S.Count);
-        for (var n0 = 0; n0 < n; n0 += panelWidth)
+        for (int n0 = 0, width; n0 < n; n0 += width)
         {
-            var width = Math.Min(panelWidth, n - n0);
+            width = PackedMatrix.PanelColumns(n - n0, S.Count);
             var padded = PackedMatrix.Padded(width, S.Count);
             if (padded > width)
             {
@@ -257,12 +260,12 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        var stride = TileStride(k1 - k0, TileRows);
+        var stride = TileStride(k1 - k0, TileRows(S.Count));
         for (int k = k0, count; k < k1; k += count)
         {
             var (row, following) = rows.At(k);
             count = Math.Min(following, k1 - k);
-            CopyTiles<S, V>(source + (row * sourceRow), sourceRow, count, m, tiles + ((k - k0) * TileRows), stride);
+            CopyTiles<S, V>(source + (row * sourceRow), sourceRow, count, m, tiles + ((k - k0) * TileRows(S.Count)), stride);
         }
     }
 
@@ -274,12 +277,14 @@ static unsafe class TallProduct
         // A store of 8 lanes writes 2 more than the 6 of a tile's step: the next step overwrites them.
         for (var k = 0; k < rows; k++)
         {
-            var destination = tiles + (k * TileRows);
-            for (var j = 0; j < m; j += TileRows)
+            var destination = tiles + (k * TileRows(S.Count));
+            for (var j = 0; j < m; j += TileRows(S.Count))
             {
                 if (S.Registers == 16)
                     Cache.Fetch(source + (FetchedRows * sourceRow) + j, 1);
                 Simd256.Store(destination, Simd256.Load(source + j));
+                if (TileRows(S.Count) > Simd256.Count && m - j > Simd256.Count)
+                    Simd128.Store(destination + Simd256.Count, Simd128.Load(source + j + Simd256.Count));
                 destination += stride;
             }
 
@@ -294,10 +299,9 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        var panelWidth = PackedMatrix.PanelWidth(S.Count);
-        for (var n0 = 0; n0 < n; n0 += panelWidth)
+        for (int n0 = 0, width; n0 < n; n0 += width)
         {
-            var width = Math.Min(panelWidth, n - n0);
+            width = PackedMatrix.PanelColumns(n - n0, S.Count);
             var padded = PackedMatrix.Padded(width, S.Count);
             if (Single(columns, n0, width) is ( >= 0 and var index, var start))
             {
@@ -318,13 +322,14 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        for (var row = 0; row < rows; row += TileRows)
+        var tileRows = TileRows(S.Count);
+        for (var row = 0; row < rows; row += tileRows)
         {
-            for (var next = TileRows; isFar && next < Math.Min(2 * TileRows, rows - row); next++)
+            for (var next = tileRows; isFar && next < Math.Min(2 * tileRows, rows - row); next++)
                 Cache.Fetch(c + (next * cRow), columns);
-            Gemm.Rows<S, V>(Math.Min(TileRows, rows - row), columns, left, panel, c, cRow, TileStart.Destination, null);
+            Gemm.Rows<S, V>(Math.Min(tileRows, rows - row), columns, left, panel, c, cRow, TileStart.Destination, null);
             left.A += tileStride;
-            c += TileRows * cRow;
+            c += tileRows * cRow;
         }
     }
 
@@ -350,10 +355,9 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        var panelWidth = PackedMatrix.PanelWidth(S.Count);
-        for (var n0 = 0; n0 < n; n0 += panelWidth)
+        for (int n0 = 0, width; n0 < n; n0 += width)
         {
-            var width = Math.Min(panelWidth, n - n0);
+            width = PackedMatrix.PanelColumns(n - n0, S.Count);
             if (Single(columns, n0, width).Index >= 0)
                 continue;
             nint padded = PackedMatrix.Padded(width, S.Count);

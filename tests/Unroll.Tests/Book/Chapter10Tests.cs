@@ -108,12 +108,7 @@ public unsafe class Chapter10Tests
             for (var k = 0; k < K; k++)
             {
                 for (var n = 0; n < N; n++)
-                {
-                    var q = n / (4 * v);
-                    var half = Math.Min(v, 8);
-                    var w = half * Ceiling(Math.Min(4 * v, N - (4 * v * q)), half);
-                    Assert.Equal(matrix[(k * N) + n], packed.Pointer[(4 * v * K * q) + (k * w) + (n - (4 * v * q))]);
-                }
+                    Assert.Equal(matrix[(k * N) + n], packed.Pointer[Place(k, n, K, N, v)]);
             }
 
             GC.KeepAlive(packed);
@@ -124,10 +119,10 @@ public unsafe class Chapter10Tests
     [Equation("10.5", "GatePanels.Pack")]
     public void GatePlace_IsTheFormula()
     {
-        const int H = 37, K = 3;
+        const int K = 3;
         foreach (var (kernel, v) in new[] { (KernelKind.Vector128, 4), (KernelKind.Vector256, 8), (KernelKind.Vector512, 16) })
         {
-            foreach (var G in new[] { 1, 3, 4 })
+            foreach (var (G, H) in new[] { (1, 37), (2, 37), (3, 37), (4, 37), (4, 50) })
             {
                 var weights = Floats(new Random(1005), G * H * K);
                 var panels = new GatePanels(kernel, H, K, [.. Enumerable.Range(0, G)]);
@@ -135,23 +130,38 @@ public unsafe class Chapter10Tests
                 panels.Place(memory.Pointer);
                 fixed (float* source = weights)
                     panels.Pack(source, K, row: 0);
-                var u = v * Math.Max(1, 4 / G);
+                var u = v * Math.Max(1, (v == 16 ? 4 : G == 3 ? 3 : 12) / G);
+                var last = Ceiling(H, u) - 1;
+                if (v < 16 && last > 0 && G * (H - (u * last)) <= v)
+                    last--;
                 for (var gate = 0; gate < G; gate++)
                 {
                     for (var j = 0; j < H; j++)
                     {
-                        var p = j / u;
-                        var units = Math.Min(u, H - (p * u));
-                        var half = Math.Min(v, 8);
-                        var w = half * Ceiling(G * units, half);
+                        var p = Math.Min(j / u, last);
+                        var units = p < last ? u : H - (last * u);
                         for (var k = 0; k < K; k++)
-                            Assert.Equal(weights[(((gate * H) + j) * K) + k], panels.Weights(0)[(p * u * G * K) + (k * w) + (gate * units) + (j - (p * u))]);
+                        {
+                            var place = (p * u * G * K) + Place(k, (gate * units) + (j - (p * u)), K, G * units, v);
+                            Assert.Equal(weights[(((gate * H) + j) * K) + k], panels.Weights(0)[place]);
+                        }
                     }
                 }
 
                 GC.KeepAlive(memory);
             }
         }
+    }
+
+    /// <summary>(10.4): where element (k, n) of a matrix [K, N] lies among vectors of v lanes.</summary>
+    static int Place(int k, int n, int K, int N, int v)
+    {
+        var s = v == 16 ? 4 : 3;
+        var last = Math.Max(0, Ceiling(N - (4 * v), s * v));
+        var q = Math.Min(n / (s * v), last);
+        var half = Math.Min(v, 8);
+        var w = half * Ceiling(q < last ? s * v : N - (s * v * last), half);
+        return (s * v * K * q) + (k * w) + (n - (s * v * q));
     }
 
     [Fact]
@@ -257,7 +267,7 @@ public unsafe class Chapter10Tests
             foreach (var (options, G, S, C) in new (RecurrentOptions, int, int, int)[] { (new RnnOptions(H), 1, 0, 0), (new GruOptions(H), 3, 1, 0), (new LstmOptions(H), 4, 0, 1) })
             {
                 var bytes = 4L * ((T * B * ((G * H) + (S * H) + H)) + ((T + 1) * B * (H + (C * H)))
-                    + (B * (80 + (2 * H) + (C * H))) + (T * B * I) + (2 * T * B * O));
+                    + (B * (112 + (2 * H) + (C * H))) + (T * B * I) + (2 * T * B * O));
                 var model = new SequenceModel(new SequenceModelOptions(I, [options, new LinearOptions(O)]), Kernels.Engine(Kernels.Chosen));
                 Assert.InRange(model.Unroll(T, B).ActivationBytes, bytes, bytes + (20 * 63));
             }
