@@ -25,7 +25,7 @@ sealed unsafe class GatePanels
     {
         (_hidden, Depth, _gates) = (hiddenSize, depth, gates);
         _lanes = KernelLanes.Of(kernel);
-        UnitsPerGroup = _lanes * Math.Max(1, (gates.Length == 3 ? 3 : GroupVectors(_lanes)) / gates.Length);
+        UnitsPerGroup = _lanes * Math.Max(1, (gates.Length == 3 && _lanes < 16 ? 6 : GroupVectors(_lanes)) / gates.Length);
         FullGroups = hiddenSize / UnitsPerGroup;
 
         // A rest of one vector, whose tiles would have too few chains, joins the last full group.

@@ -55,21 +55,33 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where S : struct, ISimd<V>
         where V : struct
     {
-        for (var j = 0; j < step.Units; j += S.Count)
+        if (step.Rows == 1)
         {
-            if (!_before)
-            {
-                ForwardAfterProduct<S, V>(step, j);
-                ForwardCandidate<S, V>(step, j, step.PreActivations + (2 * step.Units) + j, step.PreActivationRow);
-            }
-            else if (phase == 0)
-            {
-                ForwardGates<S, V>(step, j);
-            }
-            else
-            {
-                ForwardCandidate<S, V>(step, j, step.Gates + step.H + j, 3 * (nint)step.H);
-            }
+            Forward<S, V, C1>(step, 0, phase);
+            return;
+        }
+
+        for (var j = 0; j < step.Units; j += S.Count)
+            Forward<S, V, C0>(step, j, phase);
+    }
+
+    void Forward<S, V, One>(in CellStep step, int j, int phase)
+        where S : struct, ISimd<V>
+        where V : struct
+        where One : struct, IConstant
+    {
+        if (!_before)
+        {
+            ForwardAfterProduct<S, V, One>(step, j);
+            ForwardCandidate<S, V, One>(step, j, step.PreActivations + (2 * step.Units) + j, step.PreActivationRow);
+        }
+        else if (phase == 0)
+        {
+            ForwardGates<S, V, One>(step, j);
+        }
+        else
+        {
+            ForwardCandidate<S, V, One>(step, j, step.Gates + step.H + j, 3 * (nint)step.H);
         }
     }
 
@@ -87,96 +99,101 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     /// r, z and the candidate's pre-activation when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardAfterProduct<S, V>(in CellStep step, int j)
+    static void ForwardAfterProduct<S, V, One>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
+        where One : struct, IConstant
     {
         // blocks: W_in·x + b_in, r, z, m
-        int h = step.H, units = step.Units, n = units - j, last = step.Rows - 1;
-        nint aRow = step.PreActivationRow, gatesRow = 3 * (nint)h;
+        int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
+        nint pre = One.Value == 1 ? S.Count : step.PreActivationRow, gate = One.Value == 1 ? S.Count : 3 * (nint)h, state = One.Value == 1 ? S.Count : h;
         float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j;
-        for (var row = 0; row <= last; row += 2)
+        for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
-            // Two rows side by side, the last one twice where they are odd.
-            nint at0 = row, at1 = Math.Min(row + 1, last);
-            float* a0 = a + (at0 * aRow), a1 = a + (at1 * aRow);
+            // Two vectors of each gate side by side, the last one twice where they are odd.
+            int at0 = k, at1 = Math.Min(k + 1, last), n0 = n - (at0 * unitStep), n1 = n - (at1 * unitStep);
+            float* a0 = a + (at0 * pre), a1 = a + (at1 * pre);
             V r0 = S.Load(a0 + units), z0 = S.Load(a0 + (2 * units)), r1 = S.Load(a1 + units), z1 = S.Load(a1 + (2 * units));
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
                 ref r0, ref z0, ref r1, ref z1);
             V m0 = S.Load(a0 + (3 * units)), m1 = S.Load(a1 + (3 * units));
-            V n0 = S.Fma(r0, m0, S.Load(a0)), n1 = S.Fma(r1, m1, S.Load(a1));
-            Lanes<S, V>.Store(a0, n0, n);
-            Lanes<S, V>.Store(a1, n1, n);
-            Lanes<S, V>.Store(a0 + (2 * units), z0, n);
-            Lanes<S, V>.Store(a1 + (2 * units), z1, n);
+            V c0 = S.Fma(r0, m0, S.Load(a0)), c1 = S.Fma(r1, m1, S.Load(a1));
+            Lanes<S, V>.Store(a0, c0, n0);
+            Lanes<S, V>.Store(a1, c1, n1);
+            Lanes<S, V>.Store(a0 + (2 * units), z0, n0);
+            Lanes<S, V>.Store(a1 + (2 * units), z1, n1);
             if (step.Gates == null)
                 continue;
-            float* g0 = gates + (at0 * gatesRow), g1 = gates + (at1 * gatesRow);
-            Lanes<S, V>.Store(g0, r0, n);
-            Lanes<S, V>.Store(g1, r1, n);
-            Lanes<S, V>.Store(g0 + h, z0, n);
-            Lanes<S, V>.Store(g1 + h, z1, n);
-            Lanes<S, V>.Store(saved + (at0 * h), m0, n);
-            Lanes<S, V>.Store(saved + (at1 * h), m1, n);
+            float* g0 = gates + (at0 * gate), g1 = gates + (at1 * gate);
+            Lanes<S, V>.Store(g0, r0, n0);
+            Lanes<S, V>.Store(g1, r1, n1);
+            Lanes<S, V>.Store(g0 + h, z0, n0);
+            Lanes<S, V>.Store(g1 + h, z1, n1);
+            Lanes<S, V>.Store(saved + (at0 * state), m0, n0);
+            Lanes<S, V>.Store(saved + (at1 * state), m1, n1);
         }
     }
 
     /// <summary>r, z and q = r⊙hₜ₋₁ when the reset comes before the product.</summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardGates<S, V>(in CellStep step, int j)
+    static void ForwardGates<S, V, One>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
+        where One : struct, IConstant
     {
-        int h = step.H, units = step.Units, n = units - j, last = step.Rows - 1;
-        nint aRow = step.PreActivationRow, gatesRow = 3 * (nint)h;
+        int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
+        nint pre = One.Value == 1 ? S.Count : step.PreActivationRow, gate = One.Value == 1 ? S.Count : 3 * (nint)h, state = One.Value == 1 ? S.Count : h;
         float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j, masked = step.HMasked + j;
-        for (var row = 0; row <= last; row += 2)
+        for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
-            nint at0 = row, at1 = Math.Min(row + 1, last);
-            float* a0 = a + (at0 * aRow), a1 = a + (at1 * aRow);
+            int at0 = k, at1 = Math.Min(k + 1, last), n0 = n - (at0 * unitStep), n1 = n - (at1 * unitStep);
+            float* a0 = a + (at0 * pre), a1 = a + (at1 * pre);
             V r0 = S.Load(a0), z0 = S.Load(a0 + units), r1 = S.Load(a1), z1 = S.Load(a1 + units);
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
                 ref r0, ref z0, ref r1, ref z1);
-            float* g0 = gates + (at0 * gatesRow), g1 = gates + (at1 * gatesRow);
-            Lanes<S, V>.Store(g0, r0, n);
-            Lanes<S, V>.Store(g1, r1, n);
-            Lanes<S, V>.Store(g0 + h, z0, n);
-            Lanes<S, V>.Store(g1 + h, z1, n);
-            Lanes<S, V>.Store(saved + (at0 * h), S.Multiply(r0, Lanes<S, V>.Load(masked + (at0 * h), n)), n);
-            Lanes<S, V>.Store(saved + (at1 * h), S.Multiply(r1, Lanes<S, V>.Load(masked + (at1 * h), n)), n);
+            float* g0 = gates + (at0 * gate), g1 = gates + (at1 * gate);
+            Lanes<S, V>.Store(g0, r0, n0);
+            Lanes<S, V>.Store(g1, r1, n1);
+            Lanes<S, V>.Store(g0 + h, z0, n0);
+            Lanes<S, V>.Store(g1 + h, z1, n1);
+            Lanes<S, V>.Store(saved + (at0 * state), S.Multiply(r0, Lanes<S, V>.Load(masked + (at0 * state), n0)), n0);
+            Lanes<S, V>.Store(saved + (at1 * state), S.Multiply(r1, Lanes<S, V>.Load(masked + (at1 * state), n1)), n1);
         }
     }
 
     /// <summary>
-    /// n from its pre-activation, and h = n + z⊙(hₜ₋₁ − n), four rows side by side; the last row stands in for those that a
-    /// batch lacks.
+    /// n from its pre-activation, and h = n + z⊙(hₜ₋₁ − n), four vectors side by side; the last one stands in for those that
+    /// are lacking.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardCandidate<S, V>(in CellStep step, int j, float* z, nint zRow)
+    static void ForwardCandidate<S, V, One>(in CellStep step, int j, float* z, nint zRow)
         where S : struct, ISimd<V>
         where V : struct
+        where One : struct, IConstant
     {
-        int h = step.H, n = step.Units - j, last = step.Rows - 1;
-        nint aRow = step.PreActivationRow, gatesRow = 3 * (nint)h;
+        int h = step.H, n = step.Units - j, unitStep = One.Value * S.Count;
+        nint pre = One.Value == 1 ? S.Count : step.PreActivationRow, gate = One.Value == 1 ? S.Count : 3 * (nint)h, state = One.Value == 1 ? S.Count : h;
+        zRow = One.Value == 1 ? S.Count : zRow;
         float* a = step.PreActivations + j, gates = step.Gates + (2 * h) + j, hPrev = step.HPrev + j, h1 = step.H1 + j;
-        for (var row = 0; row <= last; row += 4)
+        for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
-            nint at0 = row, at1 = Math.Min(row + 1, last), at2 = Math.Min(row + 2, last), at3 = Math.Min(row + 3, last);
-            V n0 = S.Load(a + (at0 * aRow)), n1 = S.Load(a + (at1 * aRow)), n2 = S.Load(a + (at2 * aRow)), n3 = S.Load(a + (at3 * aRow));
+            int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
+            int n0 = n - (at0 * unitStep), n1 = n - (at1 * unitStep), n2 = n - (at2 * unitStep), n3 = n - (at3 * unitStep);
+            V v0 = S.Load(a + (at0 * pre)), v1 = S.Load(a + (at1 * pre)), v2 = S.Load(a + (at2 * pre)), v3 = S.Load(a + (at3 * pre));
             Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
-                ref n0, ref n1, ref n2, ref n3);
+                ref v0, ref v1, ref v2, ref v3);
             if (step.Gates != null)
             {
-                Lanes<S, V>.Store(gates + (at0 * gatesRow), n0, n);
-                Lanes<S, V>.Store(gates + (at1 * gatesRow), n1, n);
-                Lanes<S, V>.Store(gates + (at2 * gatesRow), n2, n);
-                Lanes<S, V>.Store(gates + (at3 * gatesRow), n3, n);
+                Lanes<S, V>.Store(gates + (at0 * gate), v0, n0);
+                Lanes<S, V>.Store(gates + (at1 * gate), v1, n1);
+                Lanes<S, V>.Store(gates + (at2 * gate), v2, n2);
+                Lanes<S, V>.Store(gates + (at3 * gate), v3, n3);
             }
 
-            Blend<S, V>(n0, z + (at0 * zRow), hPrev + (at0 * h), h1 + (at0 * h), n);
-            Blend<S, V>(n1, z + (at1 * zRow), hPrev + (at1 * h), h1 + (at1 * h), n);
-            Blend<S, V>(n2, z + (at2 * zRow), hPrev + (at2 * h), h1 + (at2 * h), n);
-            Blend<S, V>(n3, z + (at3 * zRow), hPrev + (at3 * h), h1 + (at3 * h), n);
+            Blend<S, V>(v0, z + (at0 * zRow), hPrev + (at0 * state), h1 + (at0 * state), n0);
+            Blend<S, V>(v1, z + (at1 * zRow), hPrev + (at1 * state), h1 + (at1 * state), n1);
+            Blend<S, V>(v2, z + (at2 * zRow), hPrev + (at2 * state), h1 + (at2 * state), n2);
+            Blend<S, V>(v3, z + (at3 * zRow), hPrev + (at3 * state), h1 + (at3 * state), n3);
         }
     }
 

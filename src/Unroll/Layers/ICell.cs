@@ -148,6 +148,13 @@ unsafe ref struct CellStep
     /// <summary>The gradient of the product whose operand was <see cref="Saved"/>.</summary>
     public float* DSaved { get; init; }
 
+    /// <summary>
+    /// Forward, the vectors that a cell's step takes side by side: those of a few units in all rows; of one row
+    /// (<typeparamref name="One"/> is 1) those of its units from <paramref name="j"/> on.
+    /// </summary>
+    public readonly int SideBySide<One>(int j, int lanes)
+        where One : struct, IConstant => One.Value == 1 ? (Units - j + lanes - 1) / lanes : Rows;
+
     /// <summary>Forward, goes on to as many units more, whose pre-activations lie <paramref name="group"/> floats further.</summary>
     public void Advance(int group)
     {

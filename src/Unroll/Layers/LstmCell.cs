@@ -70,9 +70,12 @@ readonly unsafe struct LstmCell : ICell
             ForwardState<S, V>(step, j);
             if (_po >= 0)
                 ForwardPeepholeOutput<S, V>(step, j);
-            else
-                ForwardOutput<S, V>(step, j);
+            else if (step.Rows > 1)
+                ForwardOutput<S, V, C0>(step, j);
         }
+
+        if (_po < 0 && step.Rows == 1)
+            ForwardOutput<S, V, C1>(step, 0);
     }
 
     /// <summary>
@@ -127,34 +130,36 @@ readonly unsafe struct LstmCell : ICell
         }
     }
 
-    /// <summary>h = o⊙tanh(c), four rows side by side; the last row stands in for those that a batch lacks.</summary>
+    /// <summary>h = o⊙tanh(c), four vectors side by side; the last one stands in for those that are lacking.</summary>
     [MethodImpl(Kernel.Compilation)]
-    void ForwardOutput<S, V>(in CellStep step, int j)
+    void ForwardOutput<S, V, One>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
+        where One : struct, IConstant
     {
-        int h = step.H, n = step.Units - j, last = step.Rows - 1;
-        nint aRow = step.PreActivationRow;
+        int n = step.Units - j, unitStep = One.Value * S.Count;
+        nint state = One.Value == 1 ? S.Count : step.H, pre = One.Value == 1 ? S.Count : step.PreActivationRow;
         float* c1 = step.C1 + j, h1 = step.H1 + j, o = step.PreActivations + j + (Math.Max(_o, 0) * step.Units);
-        for (var row = 0; row <= last; row += 4)
+        for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
-            nint at0 = row, at1 = Math.Min(row + 1, last), at2 = Math.Min(row + 2, last), at3 = Math.Min(row + 3, last);
-            V v0 = Lanes<S, V>.Load(c1 + (at0 * h), n), v1 = Lanes<S, V>.Load(c1 + (at1 * h), n);
-            V v2 = Lanes<S, V>.Load(c1 + (at2 * h), n), v3 = Lanes<S, V>.Load(c1 + (at3 * h), n);
+            int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
+            int n0 = n - (at0 * unitStep), n1 = n - (at1 * unitStep), n2 = n - (at2 * unitStep), n3 = n - (at3 * unitStep);
+            V v0 = Lanes<S, V>.Load(c1 + (at0 * state), n0), v1 = Lanes<S, V>.Load(c1 + (at1 * state), n1);
+            V v2 = Lanes<S, V>.Load(c1 + (at2 * state), n2), v3 = Lanes<S, V>.Load(c1 + (at3 * state), n3);
             Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
                 ref v0, ref v1, ref v2, ref v3);
             if (_o >= 0)
             {
-                v0 = S.Multiply(S.Load(o + (at0 * aRow)), v0);
-                v1 = S.Multiply(S.Load(o + (at1 * aRow)), v1);
-                v2 = S.Multiply(S.Load(o + (at2 * aRow)), v2);
-                v3 = S.Multiply(S.Load(o + (at3 * aRow)), v3);
+                v0 = S.Multiply(S.Load(o + (at0 * pre)), v0);
+                v1 = S.Multiply(S.Load(o + (at1 * pre)), v1);
+                v2 = S.Multiply(S.Load(o + (at2 * pre)), v2);
+                v3 = S.Multiply(S.Load(o + (at3 * pre)), v3);
             }
 
-            Lanes<S, V>.Store(h1 + (at0 * h), v0, n);
-            Lanes<S, V>.Store(h1 + (at1 * h), v1, n);
-            Lanes<S, V>.Store(h1 + (at2 * h), v2, n);
-            Lanes<S, V>.Store(h1 + (at3 * h), v3, n);
+            Lanes<S, V>.Store(h1 + (at0 * state), v0, n0);
+            Lanes<S, V>.Store(h1 + (at1 * state), v1, n1);
+            Lanes<S, V>.Store(h1 + (at2 * state), v2, n2);
+            Lanes<S, V>.Store(h1 + (at3 * state), v3, n3);
         }
     }
 
