@@ -25,7 +25,7 @@ sealed unsafe class GatePanels
     {
         (_hidden, Depth, _gates) = (hiddenSize, depth, gates);
         _lanes = KernelLanes.Of(kernel);
-        UnitsPerGroup = _lanes * Math.Max(1, (gates.Length == 3 && _lanes < 16 ? 6 : GroupVectors(_lanes)) / gates.Length);
+        UnitsPerGroup = _lanes * Math.Max(1, GroupVectors(_lanes, gates.Length) / gates.Length);
         FullGroups = hiddenSize / UnitsPerGroup;
 
         // A rest of one vector, whose tiles would have too few chains, joins the last full group.
@@ -57,10 +57,10 @@ sealed unsafe class GatePanels
     public int FullGroups { get; }
 
     /// <summary>
-    /// Vectors in a full group, at most: those of one panel with 32 registers; otherwise of 4, so that four gates fill panels
-    /// of 3 vectors.
+    /// Vectors in a full group, at most: those of one panel with 32 registers; otherwise as many as let all gates fill panels of
+    /// 3 vectors, and a cell's step take a few units of one row side by side.
     /// </summary>
-    public static int GroupVectors(int lanes) => lanes == 16 ? 4 : 12;
+    static int GroupVectors(int lanes, int gates) => lanes == 16 ? 4 : gates == 3 ? 6 : 12;
 
     /// <summary>Units in a group.</summary>
     public int Units(int group) => group < FullGroups ? UnitsPerGroup : _hidden - (group * UnitsPerGroup);
