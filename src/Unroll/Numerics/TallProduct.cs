@@ -42,11 +42,11 @@ readonly record struct TallRows(int Runs, int Run, int Gap)
 /// <remarks>
 /// Both operands lie row by row in k, so a column's elements are far apart, often a multiple of 4 KiB, where they evict
 /// each other from the cache. A block of k is therefore copied: B into panels as <see cref="PackedMatrix"/> has them,
-/// A into tiles of 6 rows. The copies are amortised over M and N. Each element of C is one chain over rising k.
+/// A into tiles of 6 or 12 rows. The copies are amortised over M and N. Each element of C is one chain over rising k.
 /// </remarks>
 static unsafe class TallProduct
 {
-    // Rows of a copied tile, which is one register tile or two. Shares of several threads begin at a multiple of it.
+    // Rows of a copied tile: a register tile of 6 rows or, with 16 registers, three of 4.
     static int TileRows(int lanes) => lanes < 16 ? 12 : 6;
 
     // Shares of several threads begin at a multiple of so many rows.
@@ -287,7 +287,7 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        // A store of 8 lanes writes 2 more than the 6 of a tile's step: the next step overwrites them.
+        // 12 rows are 8 lanes and 4. Of 6 a store of 8 lanes writes 2 too many, which the next step overwrites.
         for (var k = 0; k < rows; k++)
         {
             var destination = tiles + (k * TileRows(S.Count));
