@@ -106,7 +106,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     {
         // blocks: W_in·x + b_in, r, z, m
         int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
-        nint pre = One.Value == 1 ? S.Count : step.PreActivationRow, gate = One.Value == 1 ? S.Count : 3 * (nint)h, state = One.Value == 1 ? S.Count : h;
+        nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
+        var state = CellStep.Apart<One>(h, S.Count);
         float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j;
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
@@ -142,7 +143,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where One : struct, IConstant
     {
         int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
-        nint pre = One.Value == 1 ? S.Count : step.PreActivationRow, gate = One.Value == 1 ? S.Count : 3 * (nint)h, state = One.Value == 1 ? S.Count : h;
+        nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
+        var state = CellStep.Apart<One>(h, S.Count);
         float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j, masked = step.HMasked + j;
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
@@ -172,8 +174,9 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where One : struct, IConstant
     {
         int h = step.H, n = step.Units - j, unitStep = One.Value * S.Count;
-        nint pre = One.Value == 1 ? S.Count : step.PreActivationRow, gate = One.Value == 1 ? S.Count : 3 * (nint)h, state = One.Value == 1 ? S.Count : h;
-        zRow = One.Value == 1 ? S.Count : zRow;
+        nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
+        var state = CellStep.Apart<One>(h, S.Count);
+        zRow = CellStep.Apart<One>(zRow, S.Count);
         float* a = step.PreActivations + j, gates = step.Gates + (2 * h) + j, hPrev = step.HPrev + j, h1 = step.H1 + j;
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Unroll.Numerics;
 
 namespace Unroll.Layers;
@@ -154,6 +155,11 @@ unsafe ref struct CellStep
     /// </summary>
     public readonly int SideBySide<One>(int j, int lanes)
         where One : struct, IConstant => One.Value == 1 ? (Units - j + lanes - 1) / lanes : Rows;
+
+    /// <summary>Floats from one of those vectors to the next in an array whose rows are <paramref name="row"/> apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static nint Apart<One>(nint row, int lanes)
+        where One : struct, IConstant => One.Value == 1 ? lanes : row;
 
     /// <summary>Forward, goes on to as many units more, whose pre-activations lie <paramref name="group"/> floats further.</summary>
     public void Advance(int group)

@@ -138,7 +138,7 @@ readonly unsafe struct LstmCell : ICell
         where One : struct, IConstant
     {
         int n = step.Units - j, unitStep = One.Value * S.Count;
-        nint state = One.Value == 1 ? S.Count : step.H, pre = One.Value == 1 ? S.Count : step.PreActivationRow;
+        nint state = CellStep.Apart<One>(step.H, S.Count), pre = CellStep.Apart<One>(step.PreActivationRow, S.Count);
         float* c1 = step.C1 + j, h1 = step.H1 + j, o = step.PreActivations + j + (Math.Max(_o, 0) * step.Units);
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {

@@ -93,6 +93,9 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
 
         public float* ApartBias => _apartBias.Pointer;
 
+        /// <summary>Floats from a group's pre-activations to the next one's: those of its gates, and a second of the one that is apart.</summary>
+        public int Stride(int group) => Panels.Width(group) + (Inputs is null ? 0 : Panels.Units(group));
+
         /// <summary>Floats of the panels, in whole cache lines.</summary>
         public long Length => InLines(Panels) + InLines(Inputs);
 

@@ -110,11 +110,12 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
         var arena = context.Arena;
         var phases = _cell.Phases.Length;
-        var widest = Enumerable.Range(0, phases).Max(Stride);
+        int[] strides = [.. Enumerable.Range(0, phases).Select(phase => weights.Of(phase).Stride(0))];
+        var widest = strides.Max();
         var padding = KernelLanes.Of(context.Engine.Kernel) == 16 ? 16 : 24;
         var most = Math.Clamp(PreActivationFloats / widest / maxBatch, 1, weights.MostGroups);
         _preActivationRow = (most * widest) + padding;
-        _together = [.. Enumerable.Range(0, phases).Select(phase => context.Engine.Kernel == KernelKind.Naive ? 1 : (most * widest) / Stride(phase))];
+        _together = [.. strides.Select(stride => context.Engine.Kernel == KernelKind.Naive ? 1 : most * widest / stride)];
 
         // Equal for every kernel, whose rows may be shorter.
         var threads = context.Engine.Threads;
@@ -147,13 +148,6 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         _weights.Allocate(Math.Max(length, PartialGradientsLength));
         if (context.Engine.Threads > 1 && GradientPartsOf(maxSteps, maxBatch) > 1 && PartialGradientsLength <= MostPartialFloats)
             _partialGradients = new AlignedBuffer(PartialGradientsLength);
-
-        // Floats from a group's pre-activations to the next one's.
-        int Stride(int phase)
-        {
-            var (panels, isApart) = (weights.Of(phase).Panels, weights.Of(phase).Inputs is not null);
-            return panels.Width(0) + (isApart ? panels.Units(0) : 0);
-        }
     }
 
     public override ReadOnlySpan<string> GateNames => _cell.GateNames;
@@ -233,7 +227,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         for (int group = first, count; group < end; group += count)
         {
             var (units, width) = (panels.Units(group), panels.Width(group));
-            var stride = weights.Inputs is null ? width : width + units;
+            var stride = weights.Stride(group);
 
             // Few rows take several full groups together: one product, and the cell's steps overlap in time.
             count = Math.Max(1, Math.Min(_together[phase], Math.Min(end, panels.FullGroups) - group));

@@ -319,20 +319,10 @@ static unsafe class GemmTile
         {
             var from = start == TileStart.Bias ? bias : destination;
             var step = start == TileStart.Bias ? width : destinationPanel;
-            (c00, c01, c02) = (S.Load(from), S.Load(from + S.Count), S.Load(from + (2 * S.Count)));
-            from += step;
-            (c10, c11, c12) = (S.Load(from), S.Load(from + S.Count), S.Load(from + (2 * S.Count)));
-            if (N.Value > 2)
-            {
-                from += step;
-                (c20, c21, c22) = (S.Load(from), S.Load(from + S.Count), S.Load(from + (2 * S.Count)));
-            }
-
-            if (N.Value > 3)
-            {
-                from += step;
-                (c30, c31, c32) = (S.Load(from), S.Load(from + S.Count), S.Load(from + (2 * S.Count)));
-            }
+            LoadRow<S, V, S, V, C3>(from, S.Count, ref c00, ref c01, ref c02, ref c02);
+            LoadRow<S, V, S, V, C3>(from + step, S.Count, ref c10, ref c11, ref c12, ref c12);
+            if (N.Value > 2) LoadRow<S, V, S, V, C3>(from + (2 * step), S.Count, ref c20, ref c21, ref c22, ref c22);
+            if (N.Value > 3) LoadRow<S, V, S, V, C3>(from + (3 * step), S.Count, ref c30, ref c31, ref c32, ref c32);
         }
 
         int k = left.K, more = left.K2;

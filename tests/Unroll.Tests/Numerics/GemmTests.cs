@@ -41,17 +41,23 @@ public unsafe class GemmTests
         float[] a = Fill(random, rows * K), b = Fill(random, Groups * BRows * columns), bias = Fill(random, Groups * columns);
         var cRow = Groups * (columns + Gap);
         var expected = new float[rows * cRow];
-        for (var group = 0; group < Groups; group++)
+        fixed (float* pa = a, pb = b, pBias = bias, pc = expected)
         {
-            for (var m = 0; m < rows; m++)
+            for (var group = 0; group < Groups; group++)
             {
-                for (var n = 0; n < columns; n++)
+                Gemm.MultiplyNaive(new GemmProblem
                 {
-                    var sum = bias[(group * columns) + n];
-                    for (var k = 0; k < K; k++)
-                        sum = MathF.FusedMultiplyAdd(a[(m * K) + k], b[(((group * BRows) + k) * columns) + n], sum);
-                    expected[(m * cRow) + (group * (columns + Gap)) + n] = sum;
-                }
+                    M = rows,
+                    N = columns,
+                    K = K,
+                    A = pa,
+                    ARow = K,
+                    B = pb + (group * BRows * columns),
+                    C = pc + (group * (columns + Gap)),
+                    CRow = cRow,
+                    Start = TileStart.Bias,
+                    Bias = pBias + (group * columns),
+                });
             }
         }
 
