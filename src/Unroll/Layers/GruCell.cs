@@ -55,33 +55,44 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where S : struct, ISimd<V>
         where V : struct
     {
-        if (step.Rows == 1)
+        if (step.Rows > 1)
         {
-            Forward<S, V, C1>(step, 0, phase);
-            return;
+            for (var j = 0; j < step.Units; j += S.Count)
+            {
+                if (j + S.Count <= step.Units)
+                    Forward<S, V, C0, C1>(step, j, phase);
+                else
+                    Forward<S, V, C0, C0>(step, j, phase);
+            }
         }
-
-        for (var j = 0; j < step.Units; j += S.Count)
-            Forward<S, V, C0>(step, j, phase);
-    }
-
-    void Forward<S, V, One>(in CellStep step, int j, int phase)
-        where S : struct, ISimd<V>
-        where V : struct
-        where One : struct, IConstant
-    {
-        if (!_before)
+        else if (step.Units % S.Count == 0)
         {
-            ForwardAfterProduct<S, V, One>(step, j);
-            ForwardCandidate<S, V, One>(step, j, step.PreActivations + (2 * step.Units) + j, step.PreActivationRow);
-        }
-        else if (phase == 0)
-        {
-            ForwardGates<S, V, One>(step, j);
+            Forward<S, V, C1, C1>(step, 0, phase);
         }
         else
         {
-            ForwardCandidate<S, V, One>(step, j, step.Gates + step.H + j, 3 * (nint)step.H);
+            Forward<S, V, C1, C0>(step, 0, phase);
+        }
+    }
+
+    void Forward<S, V, One, Whole>(in CellStep step, int j, int phase)
+        where S : struct, ISimd<V>
+        where V : struct
+        where One : struct, IConstant
+        where Whole : struct, IConstant
+    {
+        if (!_before)
+        {
+            ForwardAfterProduct<S, V, One, Whole>(step, j);
+            ForwardCandidate<S, V, One, Whole>(step, j, step.PreActivations + (2 * step.Units) + j, step.PreActivationRow);
+        }
+        else if (phase == 0)
+        {
+            ForwardGates<S, V, One, Whole>(step, j);
+        }
+        else
+        {
+            ForwardCandidate<S, V, One, Whole>(step, j, step.Gates + step.H + j, 3 * (nint)step.H);
         }
     }
 
@@ -90,19 +101,26 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where V : struct
     {
         if (product == 1)
-            BackwardCandidate<S, V>(step);
+        {
+            var whole = step.H - (step.H % S.Count);
+            BackwardCandidate<S, V, C1>(step, 0, whole);
+            BackwardCandidate<S, V, C0>(step, whole, step.H);
+        }
         else if (_before)
+        {
             BackwardReset<S, V>(step);
+        }
     }
 
     /// <summary>
     /// r, z and the candidate's pre-activation when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardAfterProduct<S, V, One>(in CellStep step, int j)
+    static void ForwardAfterProduct<S, V, One, Whole>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
+        where Whole : struct, IConstant
     {
         // blocks: W_in·x + b_in, r, z, m
         int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
@@ -112,7 +130,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
             // Two vectors of each gate side by side, the last one twice where they are odd.
-            int at0 = k, at1 = Math.Min(k + 1, last), n0 = n - (at0 * unitStep), n1 = n - (at1 * unitStep);
+            int at0 = k, at1 = Math.Min(k + 1, last);
+            int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
             float* a0 = a + (at0 * pre), a1 = a + (at1 * pre);
             V r0 = S.Load(a0 + units), z0 = S.Load(a0 + (2 * units)), r1 = S.Load(a1 + units), z1 = S.Load(a1 + (2 * units));
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
@@ -137,10 +156,11 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     /// <summary>r, z and q = r⊙hₜ₋₁ when the reset comes before the product.</summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardGates<S, V, One>(in CellStep step, int j)
+    static void ForwardGates<S, V, One, Whole>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
+        where Whole : struct, IConstant
     {
         int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
         nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
@@ -148,7 +168,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j, masked = step.HMasked + j;
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
-            int at0 = k, at1 = Math.Min(k + 1, last), n0 = n - (at0 * unitStep), n1 = n - (at1 * unitStep);
+            int at0 = k, at1 = Math.Min(k + 1, last);
+            int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
             float* a0 = a + (at0 * pre), a1 = a + (at1 * pre);
             V r0 = S.Load(a0), z0 = S.Load(a0 + units), r1 = S.Load(a1), z1 = S.Load(a1 + units);
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
@@ -168,10 +189,11 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     /// are lacking.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardCandidate<S, V, One>(in CellStep step, int j, float* z, nint zRow)
+    static void ForwardCandidate<S, V, One, Whole>(in CellStep step, int j, float* z, nint zRow)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
+        where Whole : struct, IConstant
     {
         int h = step.H, n = step.Units - j, unitStep = One.Value * S.Count;
         nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
@@ -181,7 +203,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
             int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
-            int n0 = n - (at0 * unitStep), n1 = n - (at1 * unitStep), n2 = n - (at2 * unitStep), n3 = n - (at3 * unitStep);
+            int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
+            int n2 = Lanes<S, V>.Valid<Whole>(n - (at2 * unitStep)), n3 = Lanes<S, V>.Valid<Whole>(n - (at3 * unitStep));
             V v0 = S.Load(a + (at0 * pre)), v1 = S.Load(a + (at1 * pre)), v2 = S.Load(a + (at2 * pre)), v3 = S.Load(a + (at3 * pre));
             Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
                 ref v0, ref v1, ref v2, ref v3);
@@ -209,18 +232,19 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     /// <summary>dn, dz, dh⊙z and, when the reset comes after, dr and dm.</summary>
     [MethodImpl(Kernel.Compilation)]
-    void BackwardCandidate<S, V>(in CellStep step)
+    void BackwardCandidate<S, V, Whole>(in CellStep step, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
+        where Whole : struct, IConstant
     {
         var h = step.H;
         var one = S.Broadcast(1f);
         for (var row = 0; row < step.Rows; row++)
         {
             var gates = step.Gates + ((nint)row * 3 * h);
-            for (var j = 0; j < h; j += S.Count)
+            for (var j = first; j < end; j += S.Count)
             {
-                var n = h - j;
+                var n = Lanes<S, V>.Valid<Whole>(end - j);
                 var at = ((nint)row * h) + j;
                 if (S.Registers == 16 && step.IsFar && j % Cache.Line == 0)
                 {

@@ -25,6 +25,9 @@ readonly unsafe struct LstmCell : ICell
     readonly int _i, _f, _g, _o;
     readonly int _pi, _pf, _po;
 
+    // Whether every gate is there and no peephole: the loops of such a cell ask for neither.
+    readonly bool _isCommon;
+
     public LstmCell(LstmOptions options)
     {
         var gate = 0;
@@ -40,6 +43,7 @@ readonly unsafe struct LstmCell : ICell
         _pf = options.Peepholes && options.ForgetGate ? peephole++ : Absent;
         _po = options.Peepholes && options.OutputGate ? peephole++ : Absent;
         PeepholeCount = peephole;
+        _isCommon = gate == 4 && peephole == 0;
         _phases = [new(0, gate, ProductOperand.PreviousHidden)];
         _products = [new(0, gate, ProductOperand.PreviousHidden, ProductGradient.Gates)];
     }
@@ -61,62 +65,92 @@ readonly unsafe struct LstmCell : ICell
     public (int Gate, bool Current) Peephole(int block) =>
         block == _pi ? (_i, false) : block == _pf ? (_f, false) : (_o, true);
 
+    /// <summary>A gate's or a peephole's block, known to the JIT where the cell has every gate and no peepholes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static int Block<Common>(int own, int common)
+        where Common : struct, IConstant => Common.Value == 1 ? common : own;
+
     public void Forward<S, V>(in CellStep step, int phase)
         where S : struct, ISimd<V>
         where V : struct
     {
+        var isRow = step.Rows == 1;
+        var whole = step.Units - (step.Units % S.Count);
+        if (isRow && _isCommon && whole > 0)
+            ForwardState<S, V, C1, C1, C1>(step, 0);
         for (var j = 0; j < step.Units; j += S.Count)
         {
-            ForwardState<S, V>(step, j);
+            if (!_isCommon)
+                ForwardState<S, V, C0, C0, C0>(step, j);
+            else if (j == whole)
+                ForwardState<S, V, C0, C1, C0>(step, j);
+            else if (!isRow)
+                ForwardState<S, V, C0, C1, C1>(step, j);
+
             if (_po >= 0)
                 ForwardPeepholeOutput<S, V>(step, j);
-            else if (step.Rows > 1)
-                ForwardOutput<S, V, C0>(step, j);
+            else if (!isRow && j < whole)
+                ForwardOutput<S, V, C0, C1>(step, j);
+            else if (!isRow)
+                ForwardOutput<S, V, C0, C0>(step, j);
         }
 
-        if (_po < 0 && step.Rows == 1)
-            ForwardOutput<S, V, C1>(step, 0);
+        if (isRow && _po < 0 && whole == step.Units)
+            ForwardOutput<S, V, C1, C1>(step, 0);
+        else if (isRow && _po < 0)
+            ForwardOutput<S, V, C1, C0>(step, 0);
     }
 
     /// <summary>
     /// i, f, g and c of the units from <paramref name="j"/>, and o in its pre-activation's place unless it waits for c.
     /// </summary>
+    /// <typeparam name="S">The kernel's vectors.</typeparam>
+    /// <typeparam name="V">Their registers.</typeparam>
+    /// <typeparam name="One">Whether there is one row, of which all units are computed that fill vectors.</typeparam>
+    /// <typeparam name="Common">Whether the cell has every gate and no peepholes.</typeparam>
+    /// <typeparam name="Whole">Whether the units fill a vector.</typeparam>
     [MethodImpl(Kernel.Compilation)]
-    void ForwardState<S, V>(in CellStep step, int j)
+    void ForwardState<S, V, One, Common, Whole>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
+        where One : struct, IConstant
+        where Common : struct, IConstant
+        where Whole : struct, IConstant
     {
-        int h = step.H, units = step.Units, n = units - j;
+        int h = step.H, units = step.Units, n = Lanes<S, V>.Valid<Whole>(units - j);
         float* a = step.PreActivations + j, gates = step.Gates + j, cPrevs = step.CPrev + j, c1 = step.C1 + j, peephole = step.Peephole + j;
-        nint gatesRow = (nint)GateCount * h, aRow = step.PreActivationRow;
+        nint gatesRow = CellStep.Apart<One>((nint)GateCount * h, S.Count), aRow = CellStep.Apart<One>(step.PreActivationRow, S.Count);
+        var state = CellStep.Apart<One>(h, S.Count);
         var keep = step.Gates != null;
+        int gateI = Block<Common>(_i, 0), gateF = Block<Common>(_f, 1), gateG = Block<Common>(_g, 2), gateO = Block<Common>(_o, 3);
+        int pi = Block<Common>(_pi, Absent), pf = Block<Common>(_pf, Absent), po = Block<Common>(_po, Absent);
 
         // In place of a gate that is absent the first one is computed, and not used.
-        var hasOutput = _o >= 0 && _po < 0;
-        nint iAt = Math.Max(_i, 0) * units, fAt = Math.Max(_f, 0) * units, gAt = _g * units, oAt = Math.Max(_o, 0) * units;
-        nint iTo = _i * h, fTo = _f * h, gTo = _g * h, oTo = _o * h;
-        for (var row = step.Rows; row > 0; row--)
+        var hasOutput = gateO >= 0 && po < 0;
+        nint iAt = Math.Max(gateI, 0) * units, fAt = Math.Max(gateF, 0) * units, gAt = gateG * units, oAt = Math.Max(gateO, 0) * units;
+        nint iTo = gateI * h, fTo = gateF * h, gTo = gateG * h, oTo = gateO * h;
+        for (var count = One.Value == 1 ? units / S.Count : step.Rows; count > 0; count--)
         {
             // The room behind a row's pre-activations can be read.
             V i = S.Load(a + iAt), f = S.Load(a + fAt), g = S.Load(a + gAt), o = S.Load(a + oAt);
             var cPrev = Lanes<S, V>.Load(cPrevs, n);
-            if (_pi >= 0)
-                i = S.Fma(Lanes<S, V>.Load(peephole + (_pi * h), n), cPrev, i);
-            if (_pf >= 0)
-                f = S.Fma(Lanes<S, V>.Load(peephole + (_pf * h), n), cPrev, f);
+            if (pi >= 0)
+                i = S.Fma(Lanes<S, V>.Load(peephole + (pi * h), n), cPrev, i);
+            if (pf >= 0)
+                f = S.Fma(Lanes<S, V>.Load(peephole + (pf * h), n), cPrev, f);
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.TanhFunction, Activations.SigmoidFunction>(
                 ref i, ref f, ref g, ref o);
 
-            var input = _i >= 0 ? S.Multiply(i, g) : g;
-            var c = _f >= 0 ? S.Fma(f, cPrev, input) : S.Add(cPrev, input);
+            var input = gateI >= 0 ? S.Multiply(i, g) : g;
+            var c = gateF >= 0 ? S.Fma(f, cPrev, input) : S.Add(cPrev, input);
             Lanes<S, V>.Store(c1, c, n);
             if (hasOutput)
                 S.Store(a + oAt, o);
             if (keep)
             {
-                if (_i >= 0)
+                if (gateI >= 0)
                     Lanes<S, V>.Store(gates + iTo, i, n);
-                if (_f >= 0)
+                if (gateF >= 0)
                     Lanes<S, V>.Store(gates + fTo, f, n);
                 Lanes<S, V>.Store(gates + gTo, g, n);
                 if (hasOutput)
@@ -125,17 +159,18 @@ readonly unsafe struct LstmCell : ICell
             }
 
             a += aRow;
-            cPrevs += h;
-            c1 += h;
+            cPrevs += state;
+            c1 += state;
         }
     }
 
     /// <summary>h = o⊙tanh(c), four vectors side by side; the last one stands in for those that are lacking.</summary>
     [MethodImpl(Kernel.Compilation)]
-    void ForwardOutput<S, V, One>(in CellStep step, int j)
+    void ForwardOutput<S, V, One, Whole>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
+        where Whole : struct, IConstant
     {
         int n = step.Units - j, unitStep = One.Value * S.Count;
         nint state = CellStep.Apart<One>(step.H, S.Count), pre = CellStep.Apart<One>(step.PreActivationRow, S.Count);
@@ -143,7 +178,8 @@ readonly unsafe struct LstmCell : ICell
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
             int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
-            int n0 = n - (at0 * unitStep), n1 = n - (at1 * unitStep), n2 = n - (at2 * unitStep), n3 = n - (at3 * unitStep);
+            int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
+            int n2 = Lanes<S, V>.Valid<Whole>(n - (at2 * unitStep)), n3 = Lanes<S, V>.Valid<Whole>(n - (at3 * unitStep));
             V v0 = Lanes<S, V>.Load(c1 + (at0 * state), n0), v1 = Lanes<S, V>.Load(c1 + (at1 * state), n1);
             V v2 = Lanes<S, V>.Load(c1 + (at2 * state), n2), v3 = Lanes<S, V>.Load(c1 + (at3 * state), n3);
             Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
@@ -192,88 +228,120 @@ readonly unsafe struct LstmCell : ICell
         }
     }
 
-    [MethodImpl(Kernel.Compilation)]
     public void Backward<S, V>(in CellStep step, int product)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var one = S.Broadcast(1f);
-        var zero = S.Broadcast(0f);
+        if (_isCommon && step.DCTrace == null)
+            Backward<S, V, C1>(step);
+        else
+            Backward<S, V, C0>(step);
+    }
+
+    /// <typeparam name="S">The kernel's vectors.</typeparam>
+    /// <typeparam name="V">Their registers.</typeparam>
+    /// <typeparam name="Common">Whether the cell has every gate and no peepholes, and no trace is wanted.</typeparam>
+    [MethodImpl(Kernel.Compilation)]
+    void Backward<S, V, Common>(in CellStep step)
+        where S : struct, ISimd<V>
+        where V : struct
+        where Common : struct, IConstant
+    {
         var tanhCs = stackalloc float[4 * S.Count];
         int h = step.H, width = GateCount * h;
-        int iAt = _i * h, fAt = _f * h, gAt = _g * h, oAt = _o * h;
         for (var row = 0; row < step.Rows; row++)
         {
-            var gates = step.Gates + ((nint)row * width);
-            var offset = (nint)row * h;
+            nint at = (nint)row * h, gatesAt = (nint)row * width;
             for (var j0 = 0; j0 < h; j0 += 4 * S.Count)
             {
                 if (S.Registers == 16 && step.IsFar)
                 {
                     for (var gate = 0; gate < GateCount; gate++)
-                        Cache.Fetch(gates + width + (gate * h) + j0, 4 * S.Count);
-                    Cache.Fetch(step.CPrev + offset + h + j0, 4 * S.Count);
+                        Cache.Fetch(step.Gates + gatesAt + width + (gate * h) + j0, 4 * S.Count);
+                    Cache.Fetch(step.CPrev + at + h + j0, 4 * S.Count);
                 }
 
                 // Four vectors of tanh(c) side by side.
-                Lanes<S, V>.LoadFour(step.C1 + offset + j0, h - j0, out var c0, out var c1, out var c2, out var c3);
+                Lanes<S, V>.LoadFour(step.C1 + at + j0, h - j0, out var c0, out var c1, out var c2, out var c3);
                 Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
                     ref c0, ref c1, ref c2, ref c3);
                 Lanes<S, V>.StoreFour(tanhCs, c0, c1, c2, c3, 4 * S.Count);
-                for (int j = j0, end = Math.Min(h, j0 + (4 * S.Count)); j < end; j += S.Count)
-                {
-                    var n = h - j;
-                    var at = offset + j;
-                    var dH = S.Add(Lanes<S, V>.Load(step.DY + at, n), Lanes<S, V>.Load(step.DH + at, n));
-                    var dC = Lanes<S, V>.Load(step.DC + at, n);
-                    var tanhC = S.Load(tanhCs + (j - j0));
-                    var tanhSlope = S.NegatedFma(tanhC, tanhC, one);
-                    if (_o >= 0)
-                    {
-                        var o = Lanes<S, V>.Load(gates + oAt + j, n);
-                        var dO = CellGradient.Sigmoid<S, V>(S.Multiply(dH, tanhC), o);
-                        Lanes<S, V>.Store(gates + oAt + j, dO, n);
-                        dC = S.Fma(S.Multiply(dH, o), tanhSlope, dC);
-                        if (_po >= 0)
-                            dC = S.Fma(dO, Lanes<S, V>.Load(step.Peephole + (_po * h) + j, n), dC);
-                    }
-                    else
-                    {
-                        dC = S.Fma(dH, tanhSlope, dC);
-                    }
 
-                    if (step.DCTrace != null)
-                        Lanes<S, V>.Store(step.DCTrace + at, dC, n);
-
-                    var g = Lanes<S, V>.Load(gates + gAt + j, n);
-                    var dCPrev = dC;
-                    var dInput = dC;
-                    if (_f >= 0)
-                    {
-                        var f = Lanes<S, V>.Load(gates + fAt + j, n);
-                        var cPrev = Lanes<S, V>.Load(step.CPrev + at, n);
-                        var dF = CellGradient.Sigmoid<S, V>(S.Multiply(dC, cPrev), f);
-                        Lanes<S, V>.Store(gates + fAt + j, dF, n);
-                        dCPrev = S.Multiply(dC, f);
-                        if (_pf >= 0)
-                            dCPrev = S.Fma(dF, Lanes<S, V>.Load(step.Peephole + (_pf * h) + j, n), dCPrev);
-                    }
-
-                    if (_i >= 0)
-                    {
-                        var i = Lanes<S, V>.Load(gates + iAt + j, n);
-                        var dI = CellGradient.Sigmoid<S, V>(S.Multiply(dC, g), i);
-                        Lanes<S, V>.Store(gates + iAt + j, dI, n);
-                        dInput = S.Multiply(dC, i);
-                        if (_pi >= 0)
-                            dCPrev = S.Fma(dI, Lanes<S, V>.Load(step.Peephole + (_pi * h) + j, n), dCPrev);
-                    }
-
-                    Lanes<S, V>.Store(gates + gAt + j, CellGradient.Tanh<S, V>(dInput, g), n);
-                    Lanes<S, V>.Store(step.DC + at, CellGradient.Flush<S, V>(dCPrev), n);
-                    Lanes<S, V>.Store(step.DH + at, zero, n);
-                }
+                var units = Math.Min(h - j0, 4 * S.Count);
+                var whole = units - (units % S.Count);
+                if (whole > 0)
+                    BackwardUnits<S, V, Common, C1>(step, row, j0, whole, tanhCs);
+                if (whole < units)
+                    BackwardUnits<S, V, Common, C0>(step, row, j0 + whole, units - whole, tanhCs + whole);
             }
+        }
+    }
+
+    /// <summary>The gradients of some units of a row, which with their tanh(c) come in whole vectors or are fewer than one.</summary>
+    [MethodImpl(Kernel.Compilation)]
+    void BackwardUnits<S, V, Common, Whole>(in CellStep step, int row, int j0, int units, float* tanhCs)
+        where S : struct, ISimd<V>
+        where V : struct
+        where Common : struct, IConstant
+        where Whole : struct, IConstant
+    {
+        int gateI = Block<Common>(_i, 0), gateF = Block<Common>(_f, 1), gateG = Block<Common>(_g, 2), gateO = Block<Common>(_o, 3);
+        int pi = Block<Common>(_pi, Absent), pf = Block<Common>(_pf, Absent), po = Block<Common>(_po, Absent);
+        nint h = step.H, at = (row * h) + j0, iAt = gateI * h, fAt = gateF * h, gAt = gateG * h, oAt = gateO * h;
+        float* gates = step.Gates + (row * GateCount * h) + j0, dY = step.DY + at, dHs = step.DH + at, dCs = step.DC + at, cPrevs = step.CPrev + at;
+        float* trace = Common.Value == 1 ? null : step.DCTrace, peephole = step.Peephole + j0;
+        V one = S.Broadcast(1f), zero = S.Broadcast(0f);
+        for (var j = 0; j < units; j += S.Count)
+        {
+            var n = Lanes<S, V>.Valid<Whole>(units - j);
+            var dH = S.Add(Lanes<S, V>.Load(dY + j, n), Lanes<S, V>.Load(dHs + j, n));
+            var dC = Lanes<S, V>.Load(dCs + j, n);
+            var tanhC = S.Load(tanhCs + j);
+            var tanhSlope = S.NegatedFma(tanhC, tanhC, one);
+            if (gateO >= 0)
+            {
+                var o = Lanes<S, V>.Load(gates + oAt + j, n);
+                var dO = CellGradient.Sigmoid<S, V>(S.Multiply(dH, tanhC), o);
+                Lanes<S, V>.Store(gates + oAt + j, dO, n);
+                dC = S.Fma(S.Multiply(dH, o), tanhSlope, dC);
+                if (po >= 0)
+                    dC = S.Fma(dO, Lanes<S, V>.Load(peephole + (po * h) + j, n), dC);
+            }
+            else
+            {
+                dC = S.Fma(dH, tanhSlope, dC);
+            }
+
+            if (trace != null)
+                Lanes<S, V>.Store(trace + at + j, dC, n);
+
+            var g = Lanes<S, V>.Load(gates + gAt + j, n);
+            var dCPrev = dC;
+            var dInput = dC;
+            if (gateF >= 0)
+            {
+                var f = Lanes<S, V>.Load(gates + fAt + j, n);
+                var cPrev = Lanes<S, V>.Load(cPrevs + j, n);
+                var dF = CellGradient.Sigmoid<S, V>(S.Multiply(dC, cPrev), f);
+                Lanes<S, V>.Store(gates + fAt + j, dF, n);
+                dCPrev = S.Multiply(dC, f);
+                if (pf >= 0)
+                    dCPrev = S.Fma(dF, Lanes<S, V>.Load(peephole + (pf * h) + j, n), dCPrev);
+            }
+
+            if (gateI >= 0)
+            {
+                var i = Lanes<S, V>.Load(gates + iAt + j, n);
+                var dI = CellGradient.Sigmoid<S, V>(S.Multiply(dC, g), i);
+                Lanes<S, V>.Store(gates + iAt + j, dI, n);
+                dInput = S.Multiply(dC, i);
+                if (pi >= 0)
+                    dCPrev = S.Fma(dI, Lanes<S, V>.Load(peephole + (pi * h) + j, n), dCPrev);
+            }
+
+            Lanes<S, V>.Store(gates + gAt + j, CellGradient.Tanh<S, V>(dInput, g), n);
+            Lanes<S, V>.Store(dCs + j, CellGradient.Flush<S, V>(dCPrev), n);
+            Lanes<S, V>.Store(dHs + j, zero, n);
         }
     }
 }

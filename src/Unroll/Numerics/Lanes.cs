@@ -7,6 +7,11 @@ static unsafe class Lanes<S, V>
     where S : struct, ISimd<V>
     where V : struct
 {
+    /// <summary>Of <paramref name="n"/> floats those that a register takes; where all of them are <typeparamref name="Whole"/>, the JIT knows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Valid<Whole>(int n)
+        where Whole : struct, IConstant => Whole.Value == 1 ? S.Count : n;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load(float* source, int n) => n >= S.Count ? S.Load(source) : S.LoadPartial(source, n);
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Unroll.Numerics;
 
@@ -41,7 +42,10 @@ static unsafe class PartialVector
     {
         if (n >= 2)
         {
-            value.GetLower().Store(destination);
+            if (Sse.IsSupported)
+                Sse.StoreLow(destination, value);
+            else
+                value.GetLower().Store(destination);
             destination += 2;
             value = Vector128.Shuffle(value, Vector128.Create(2, 3, 2, 3));
         }
