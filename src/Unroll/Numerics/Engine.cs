@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -24,6 +25,10 @@ public sealed class Engine : IDisposable
     const int MaximumThreads = 1024;
 
     static readonly Lazy<Engine> s_default = new(() => new Engine());
+
+    // Kernels are compiled once, at their first call. What is not initialized by then, they would ask for in every turn of a
+    // loop, and keep their vectors in memory for the call that may follow.
+    static Engine() => RuntimeHelpers.RunClassConstructor(typeof(Activations).TypeHandle);
 
     /// <summary>Makes an engine.</summary>
     /// <param name="threads">Threads that share the work, at least 1; by default <c>UNROLL_THREADS</c>, else every core.</param>
