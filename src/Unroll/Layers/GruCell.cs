@@ -127,6 +127,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
         float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j;
+        var isFar = S.Registers == 16 && step.IsFar;
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
             // Two vectors of each gate side by side, the last one twice where they are odd.
@@ -151,6 +152,11 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             Lanes<S, V>.Store(g1 + h, z1, n1);
             Lanes<S, V>.Store(saved + (at0 * state), m0, n0);
             Lanes<S, V>.Store(saved + (at1 * state), m1, n1);
+            if (isFar)
+            {
+                FetchNext(g0, h, saved + (at0 * state), units);
+                FetchNext(g1, h, saved + (at1 * state), units);
+            }
         }
     }
 
@@ -166,6 +172,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
         float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j, masked = step.HMasked + j;
+        var isFar = S.Registers == 16 && step.IsFar;
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
             int at0 = k, at1 = Math.Min(k + 1, last);
@@ -181,7 +188,21 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             Lanes<S, V>.Store(g1 + h, z1, n1);
             Lanes<S, V>.Store(saved + (at0 * state), S.Multiply(r0, Lanes<S, V>.Load(masked + (at0 * state), n0)), n0);
             Lanes<S, V>.Store(saved + (at1 * state), S.Multiply(r1, Lanes<S, V>.Load(masked + (at1 * state), n1)), n1);
+            if (isFar)
+            {
+                FetchNext(g0, h, saved + (at0 * state), units);
+                FetchNext(g1, h, saved + (at1 * state), units);
+            }
         }
+    }
+
+    /// <summary>Begins to bring the lines where a row's r, z and what is saved of the next units will be written.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void FetchNext(float* gates, int h, float* saved, int units)
+    {
+        Cache.Fetch(gates + units);
+        Cache.Fetch(gates + h + units);
+        Cache.Fetch(saved + units);
     }
 
     /// <summary>
@@ -195,7 +216,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where One : struct, IConstant
         where Whole : struct, IConstant
     {
-        int h = step.H, n = step.Units - j, unitStep = One.Value * S.Count;
+        int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
+        var isFar = S.Registers == 16 && step.IsFar;
         nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
         zRow = CellStep.Apart<One>(zRow, S.Count);
@@ -220,6 +242,17 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             Blend<S, V>(v1, z + (at1 * zRow), hPrev + (at1 * state), h1 + (at1 * state), n1);
             Blend<S, V>(v2, z + (at2 * zRow), hPrev + (at2 * state), h1 + (at2 * state), n2);
             Blend<S, V>(v3, z + (at3 * zRow), hPrev + (at3 * state), h1 + (at3 * state), n3);
+            if (isFar)
+            {
+                Cache.Fetch(gates + (at0 * gate) + units);
+                Cache.Fetch(gates + (at1 * gate) + units);
+                Cache.Fetch(gates + (at2 * gate) + units);
+                Cache.Fetch(gates + (at3 * gate) + units);
+                Cache.Fetch(h1 + (at0 * state) + units);
+                Cache.Fetch(h1 + (at1 * state) + units);
+                Cache.Fetch(h1 + (at2 * state) + units);
+                Cache.Fetch(h1 + (at3 * state) + units);
+            }
         }
     }
 

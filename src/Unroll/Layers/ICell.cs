@@ -95,7 +95,10 @@ unsafe ref struct CellStep
 
     public int H { get; init; }
 
-    /// <summary>Backward only: whether the gates of all steps do not fit the caches, so that a row is fetched ahead.</summary>
+    /// <summary>
+    /// Whether the gates of all steps do not fit the caches, so that with 16 registers lines are fetched ahead: forward those
+    /// that the next units will write, backward the next row's.
+    /// </summary>
     public bool IsFar { get; init; }
 
     /// <summary>Forward only: [rows, blocks, Units], <see cref="PreActivationRow"/> floats from row to row.</summary>

@@ -122,6 +122,7 @@ readonly unsafe struct LstmCell : ICell
         nint gatesRow = CellStep.Apart<One>((nint)GateCount * h, S.Count), aRow = CellStep.Apart<One>(step.PreActivationRow, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
         var keep = step.Gates != null;
+        var isFar = S.Registers == 16 && step.IsFar;
         int gateI = Block<Common>(_i, 0), gateF = Block<Common>(_f, 1), gateG = Block<Common>(_g, 2), gateO = Block<Common>(_o, 3);
         int pi = Block<Common>(_pi, Absent), pf = Block<Common>(_pf, Absent), po = Block<Common>(_po, Absent);
 
@@ -155,6 +156,16 @@ readonly unsafe struct LstmCell : ICell
                 Lanes<S, V>.Store(gates + gTo, g, n);
                 if (hasOutput)
                     Lanes<S, V>.Store(gates + oTo, o, n);
+                if (isFar)
+                {
+                    // For a gate that is absent some other line.
+                    Cache.Fetch(gates + iTo + units);
+                    Cache.Fetch(gates + fTo + units);
+                    Cache.Fetch(gates + gTo + units);
+                    Cache.Fetch(gates + oTo + units);
+                    Cache.Fetch(c1 + units);
+                }
+
                 gates += gatesRow;
             }
 
@@ -196,6 +207,14 @@ readonly unsafe struct LstmCell : ICell
             Lanes<S, V>.Store(h1 + (at1 * state), v1, n1);
             Lanes<S, V>.Store(h1 + (at2 * state), v2, n2);
             Lanes<S, V>.Store(h1 + (at3 * state), v3, n3);
+            if (S.Registers == 16 && step.IsFar)
+            {
+                var next = h1 + step.Units;
+                Cache.Fetch(next + (at0 * state));
+                Cache.Fetch(next + (at1 * state));
+                Cache.Fetch(next + (at2 * state));
+                Cache.Fetch(next + (at3 * state));
+            }
         }
     }
 
@@ -225,6 +244,11 @@ readonly unsafe struct LstmCell : ICell
 
             Lanes<S, V>.Store(h1 + (at0 * h), S.Multiply(o0, c0), n);
             Lanes<S, V>.Store(h1 + (at1 * h), S.Multiply(o2, c2), n);
+            if (S.Registers == 16 && step.IsFar)
+            {
+                Cache.Fetch(h1 + (at0 * h) + step.Units);
+                Cache.Fetch(h1 + (at1 * h) + step.Units);
+            }
         }
     }
 
