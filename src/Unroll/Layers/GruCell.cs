@@ -104,7 +104,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         {
             var whole = step.H - (step.H % S.Count);
             BackwardCandidate<S, V, C1>(step, 0, whole);
-            BackwardCandidate<S, V, C0>(step, whole, step.H);
+            if (whole < step.H)
+                BackwardCandidate<S, V, C0>(step, whole, step.H);
         }
         else if (_before)
         {
@@ -127,7 +128,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
         float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j;
-        var isFar = S.Registers == 16 && step.IsFar;
+        var isFar = step.FetchesAhead<S, V>();
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
             // Two vectors of each gate side by side, the last one twice where they are odd.
@@ -172,7 +173,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
         float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j, masked = step.HMasked + j;
-        var isFar = S.Registers == 16 && step.IsFar;
+        var isFar = step.FetchesAhead<S, V>();
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
             int at0 = k, at1 = Math.Min(k + 1, last);
@@ -217,7 +218,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where Whole : struct, IConstant
     {
         int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
-        var isFar = S.Registers == 16 && step.IsFar;
+        var isFar = step.FetchesAhead<S, V>();
         nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
         zRow = CellStep.Apart<One>(zRow, S.Count);
@@ -279,12 +280,12 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             {
                 var n = Lanes<S, V>.Valid<Whole>(end - j);
                 var at = ((nint)row * h) + j;
-                if (S.Registers == 16 && step.IsFar && j % Cache.Line == 0)
+                if (step.FetchesAhead<S, V>() && j % Cache.Line == 0)
                 {
                     for (var gate = 0; gate < 3; gate++)
-                        Cache.Fetch(gates + ((3 + gate) * h) + j, Cache.Line);
-                    Cache.Fetch(step.Saved + at + h, Cache.Line);
-                    Cache.Fetch(step.HPrev + at + h, Cache.Line);
+                        Cache.Fetch(gates + ((3 + gate) * h) + j);
+                    Cache.Fetch(step.Saved + at + h);
+                    Cache.Fetch(step.HPrev + at + h);
                 }
 
                 var dH = S.Add(Lanes<S, V>.Load(step.DY + at, n), Lanes<S, V>.Load(step.DH + at, n));

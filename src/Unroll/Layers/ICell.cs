@@ -96,10 +96,16 @@ unsafe ref struct CellStep
     public int H { get; init; }
 
     /// <summary>
-    /// Whether the gates of all steps do not fit the caches, so that with 16 registers lines are fetched ahead: forward those
-    /// that the next units will write, backward the next row's.
+    /// Whether the gates of all steps do not fit the caches, so that it pays to fetch lines ahead: forward those that the next
+    /// units will write, backward the next row's.
     /// </summary>
     public bool IsFar { get; init; }
+
+    /// <summary>Whether lines are fetched ahead in a far pass: measured with 16 registers only.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly bool FetchesAhead<S, V>()
+        where S : struct, ISimd<V>
+        where V : struct => S.Registers == 16 && IsFar;
 
     /// <summary>Forward only: [rows, blocks, Units], <see cref="PreActivationRow"/> floats from row to row.</summary>
     public float* PreActivations { get; set; }

@@ -25,9 +25,6 @@ readonly unsafe struct LstmCell : ICell
     readonly int _i, _f, _g, _o;
     readonly int _pi, _pf, _po;
 
-    // Whether every gate is there and no peephole: the loops of such a cell ask for neither.
-    readonly bool _isCommon;
-
     public LstmCell(LstmOptions options)
     {
         var gate = 0;
@@ -43,7 +40,6 @@ readonly unsafe struct LstmCell : ICell
         _pf = options.Peepholes && options.ForgetGate ? peephole++ : Absent;
         _po = options.Peepholes && options.OutputGate ? peephole++ : Absent;
         PeepholeCount = peephole;
-        _isCommon = gate == 4 && peephole == 0;
         _phases = [new(0, gate, ProductOperand.PreviousHidden)];
         _products = [new(0, gate, ProductOperand.PreviousHidden, ProductGradient.Gates)];
     }
@@ -65,6 +61,9 @@ readonly unsafe struct LstmCell : ICell
     public (int Gate, bool Current) Peephole(int block) =>
         block == _pi ? (_i, false) : block == _pf ? (_f, false) : (_o, true);
 
+    /// <summary>Whether every gate is there and no peephole: the loops of such a cell ask for neither.</summary>
+    bool IsCommon => GateCount == 4 && PeepholeCount == 0;
+
     /// <summary>A gate's or a peephole's block, known to the JIT where the cell has every gate and no peepholes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static int Block<Common>(int own, int common)
@@ -76,11 +75,11 @@ readonly unsafe struct LstmCell : ICell
     {
         var isRow = step.Rows == 1;
         var whole = step.Units - (step.Units % S.Count);
-        if (isRow && _isCommon && whole > 0)
+        if (isRow && IsCommon && whole > 0)
             ForwardState<S, V, C1, C1, C1>(step, 0);
         for (var j = 0; j < step.Units; j += S.Count)
         {
-            if (!_isCommon)
+            if (!IsCommon)
                 ForwardState<S, V, C0, C0, C0>(step, j);
             else if (j == whole)
                 ForwardState<S, V, C0, C1, C0>(step, j);
@@ -122,7 +121,7 @@ readonly unsafe struct LstmCell : ICell
         nint gatesRow = CellStep.Apart<One>((nint)GateCount * h, S.Count), aRow = CellStep.Apart<One>(step.PreActivationRow, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
         var keep = step.Gates != null;
-        var isFar = S.Registers == 16 && step.IsFar;
+        var isFar = step.FetchesAhead<S, V>();
         int gateI = Block<Common>(_i, 0), gateF = Block<Common>(_f, 1), gateG = Block<Common>(_g, 2), gateO = Block<Common>(_o, 3);
         int pi = Block<Common>(_pi, Absent), pf = Block<Common>(_pf, Absent), po = Block<Common>(_po, Absent);
 
@@ -207,7 +206,7 @@ readonly unsafe struct LstmCell : ICell
             Lanes<S, V>.Store(h1 + (at1 * state), v1, n1);
             Lanes<S, V>.Store(h1 + (at2 * state), v2, n2);
             Lanes<S, V>.Store(h1 + (at3 * state), v3, n3);
-            if (S.Registers == 16 && step.IsFar)
+            if (step.FetchesAhead<S, V>())
             {
                 var next = h1 + step.Units;
                 Cache.Fetch(next + (at0 * state));
@@ -244,7 +243,7 @@ readonly unsafe struct LstmCell : ICell
 
             Lanes<S, V>.Store(h1 + (at0 * h), S.Multiply(o0, c0), n);
             Lanes<S, V>.Store(h1 + (at1 * h), S.Multiply(o2, c2), n);
-            if (S.Registers == 16 && step.IsFar)
+            if (step.FetchesAhead<S, V>())
             {
                 Cache.Fetch(h1 + (at0 * h) + step.Units);
                 Cache.Fetch(h1 + (at1 * h) + step.Units);
@@ -256,7 +255,7 @@ readonly unsafe struct LstmCell : ICell
         where S : struct, ISimd<V>
         where V : struct
     {
-        if (_isCommon && step.DCTrace == null)
+        if (IsCommon && step.DCTrace == null)
             Backward<S, V, C1>(step);
         else
             Backward<S, V, C0>(step);
@@ -278,7 +277,7 @@ readonly unsafe struct LstmCell : ICell
             nint at = (nint)row * h, gatesAt = (nint)row * width;
             for (var j0 = 0; j0 < h; j0 += 4 * S.Count)
             {
-                if (S.Registers == 16 && step.IsFar)
+                if (step.FetchesAhead<S, V>())
                 {
                     for (var gate = 0; gate < GateCount; gate++)
                         Cache.Fetch(step.Gates + gatesAt + width + (gate * h) + j0, 4 * S.Count);

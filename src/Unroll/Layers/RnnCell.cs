@@ -103,7 +103,7 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
                     : CellGradient.Tanh<S, V>(dH, h);
                 Lanes<S, V>.Store(step.Gates + at, dA, n);
                 Lanes<S, V>.Store(step.DH + at, zero, n);
-                if (S.Registers == 16 && step.IsFar)
+                if (step.FetchesAhead<S, V>())
                 {
                     Cache.Fetch(step.Gates + at + step.H);
                     Cache.Fetch(step.H1 + at + step.H);

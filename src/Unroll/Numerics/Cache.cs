@@ -24,6 +24,6 @@ static unsafe class Cache
         if (!Sse.IsSupported)
             return;
         for (var j = 0; j < count; j += Line)
-            Sse.Prefetch0(source + j);
+            Fetch(source + j);
     }
 }

@@ -295,7 +295,7 @@ static unsafe class TallProduct
             for (var j = 0; j < m; j += TileRows(S.Count))
             {
                 if (S.Registers == 16)
-                    Cache.Fetch(source + (FetchedRows * sourceRow) + j, 1);
+                    Cache.Fetch(source + (FetchedRows * sourceRow) + j);
                 Simd256.Store(destination, Simd256.Load(source + j));
                 if (TileRows(S.Count) > Simd256.Count && m - j > Simd256.Count)
                     Simd128.Store(destination + Simd256.Count, Simd128.Load(source + j + Simd256.Count));

@@ -41,24 +41,12 @@ public unsafe class GemmTests
         float[] a = Fill(random, rows * K), b = Fill(random, Groups * BRows * columns), bias = Fill(random, Groups * columns);
         var cRow = Groups * (columns + Gap);
         var expected = new float[rows * cRow];
-        fixed (float* pa = a, pb = b, pBias = bias, pc = expected)
+        for (var group = 0; group < Groups; group++)
         {
-            for (var group = 0; group < Groups; group++)
-            {
-                Gemm.MultiplyNaive(new GemmProblem
-                {
-                    M = rows,
-                    N = columns,
-                    K = K,
-                    A = pa,
-                    ARow = K,
-                    B = pb + (group * BRows * columns),
-                    C = pc + (group * (columns + Gap)),
-                    CRow = cRow,
-                    Start = TileStart.Bias,
-                    Bias = pBias + (group * columns),
-                });
-            }
+            var matrix = b.AsSpan(group * BRows * columns, K * columns).ToArray();
+            var product = Run(KernelKind.Naive, a, matrix, bias.AsSpan(group * columns, columns).ToArray(), rows, columns, K);
+            for (var row = 0; row < rows; row++)
+                product.AsSpan(row * columns, columns).CopyTo(expected.AsSpan((row * cRow) + (group * (columns + Gap))));
         }
 
         foreach (var kernel in Kernels.All.Where(kernel => kernel != KernelKind.Naive))
