@@ -83,8 +83,12 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     {
         if (!_before)
         {
+            // Of one row z and the candidates' pre-activations follow one another, these where h will be.
             ForwardAfterProduct<S, V, One, Whole>(step, j);
-            ForwardCandidate<S, V, One, Whole>(step, j, step.PreActivations + (2 * step.Units) + j, step.PreActivationRow);
+            if (One.Value == 1)
+                ForwardCandidate<S, V, One, Whole>(step, j, step.H1 + j, step.PreActivations + j, 0);
+            else
+                ForwardCandidate<S, V, One, Whole>(step, j, step.PreActivations + j, step.PreActivations + (2 * step.Units) + j, step.PreActivationRow);
         }
         else if (phase == 0)
         {
@@ -92,7 +96,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         }
         else
         {
-            ForwardCandidate<S, V, One, Whole>(step, j, step.Gates + step.H + j, 3 * (nint)step.H);
+            ForwardCandidate<S, V, One, Whole>(step, j, step.PreActivations + j, step.Gates + step.H + j, 3 * (nint)step.H);
         }
     }
 
@@ -124,26 +128,27 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where Whole : struct, IConstant
     {
         // blocks: W_in·x + b_in, r, z, m
-        int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
-        nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
+        int h = step.H, units = step.GroupUnits, n = step.Units - j, unitStep = One.Value * S.Count;
+        nint pre = step.PreActivationRow, gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
-        float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j;
+        float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j, h1 = step.H1 + j;
         var isFar = step.FetchesAhead<S, V>();
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
             // Two vectors of each gate side by side, the last one twice where they are odd.
             int at0 = k, at1 = Math.Min(k + 1, last);
             int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
-            float* a0 = a + (at0 * pre), a1 = a + (at1 * pre);
+            float* a0 = One.Value == 1 ? step.PreActivationsOf(j + (at0 * S.Count)) : a + (at0 * pre);
+            float* a1 = One.Value == 1 ? step.PreActivationsOf(j + (at1 * S.Count)) : a + (at1 * pre);
             V r0 = S.Load(a0 + units), z0 = S.Load(a0 + (2 * units)), r1 = S.Load(a1 + units), z1 = S.Load(a1 + (2 * units));
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
                 ref r0, ref z0, ref r1, ref z1);
             V m0 = S.Load(a0 + (3 * units)), m1 = S.Load(a1 + (3 * units));
             V c0 = S.Fma(r0, m0, S.Load(a0)), c1 = S.Fma(r1, m1, S.Load(a1));
-            Lanes<S, V>.Store(a0, c0, n0);
-            Lanes<S, V>.Store(a1, c1, n1);
-            Lanes<S, V>.Store(a0 + (2 * units), z0, n0);
-            Lanes<S, V>.Store(a1 + (2 * units), z1, n1);
+            Lanes<S, V>.Store(One.Value == 1 ? h1 + (at0 * S.Count) : a0, c0, n0);
+            Lanes<S, V>.Store(One.Value == 1 ? h1 + (at1 * S.Count) : a1, c1, n1);
+            Lanes<S, V>.Store(One.Value == 1 ? a + (at0 * S.Count) : a0 + (2 * units), z0, n0);
+            Lanes<S, V>.Store(One.Value == 1 ? a + (at1 * S.Count) : a1 + (2 * units), z1, n1);
             if (step.Gates == null)
                 continue;
             float* g0 = gates + (at0 * gate), g1 = gates + (at1 * gate);
@@ -155,8 +160,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             Lanes<S, V>.Store(saved + (at1 * state), m1, n1);
             if (isFar)
             {
-                FetchNext(g0, h, saved + (at0 * state), units);
-                FetchNext(g1, h, saved + (at1 * state), units);
+                FetchNext(g0, h, saved + (at0 * state), step.Units);
+                FetchNext(g1, h, saved + (at1 * state), step.Units);
             }
         }
     }
@@ -169,8 +174,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where One : struct, IConstant
         where Whole : struct, IConstant
     {
-        int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
-        nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
+        int h = step.H, units = step.GroupUnits, n = step.Units - j, unitStep = One.Value * S.Count;
+        nint pre = step.PreActivationRow, gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
         float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j, masked = step.HMasked + j;
         var isFar = step.FetchesAhead<S, V>();
@@ -178,7 +183,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         {
             int at0 = k, at1 = Math.Min(k + 1, last);
             int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
-            float* a0 = a + (at0 * pre), a1 = a + (at1 * pre);
+            float* a0 = One.Value == 1 ? step.PreActivationsOf(j + (at0 * S.Count)) : a + (at0 * pre);
+            float* a1 = One.Value == 1 ? step.PreActivationsOf(j + (at1 * S.Count)) : a + (at1 * pre);
             V r0 = S.Load(a0), z0 = S.Load(a0 + units), r1 = S.Load(a1), z1 = S.Load(a1 + units);
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
                 ref r0, ref z0, ref r1, ref z1);
@@ -191,8 +197,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             Lanes<S, V>.Store(saved + (at1 * state), S.Multiply(r1, Lanes<S, V>.Load(masked + (at1 * state), n1)), n1);
             if (isFar)
             {
-                FetchNext(g0, h, saved + (at0 * state), units);
-                FetchNext(g1, h, saved + (at1 * state), units);
+                FetchNext(g0, h, saved + (at0 * state), step.Units);
+                FetchNext(g1, h, saved + (at1 * state), step.Units);
             }
         }
     }
@@ -211,7 +217,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     /// are lacking.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardCandidate<S, V, One, Whole>(in CellStep step, int j, float* z, nint zRow)
+    static void ForwardCandidate<S, V, One, Whole>(in CellStep step, int j, float* a, float* z, nint zRow)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
@@ -222,13 +228,13 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
         zRow = CellStep.Apart<One>(zRow, S.Count);
-        float* a = step.PreActivations + j, gates = step.Gates + (2 * h) + j, hPrev = step.HPrev + j, h1 = step.H1 + j;
+        float* gates = step.Gates + (2 * h) + j, hPrev = step.HPrev + j, h1 = step.H1 + j;
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
             int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
             int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
             int n2 = Lanes<S, V>.Valid<Whole>(n - (at2 * unitStep)), n3 = Lanes<S, V>.Valid<Whole>(n - (at3 * unitStep));
-            V v0 = S.Load(a + (at0 * pre)), v1 = S.Load(a + (at1 * pre)), v2 = S.Load(a + (at2 * pre)), v3 = S.Load(a + (at3 * pre));
+            V v0 = PreActivation(at0, n0), v1 = PreActivation(at1, n1), v2 = PreActivation(at2, n2), v3 = PreActivation(at3, n3);
             Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
                 ref v0, ref v1, ref v2, ref v3);
             if (step.Gates != null)
@@ -255,6 +261,9 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
                 Cache.Fetch(h1 + (at3 * state) + units);
             }
         }
+
+        // The room behind a row's pre-activations can be read.
+        V PreActivation(int at, int n) => One.Value == 1 ? Lanes<S, V>.Load(a + (at * pre), n) : S.Load(a + (at * pre));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -91,7 +91,13 @@ unsafe ref struct CellStep
     public int Rows { get; init; }
 
     /// <summary>Units of this call: a few forward, all H backward.</summary>
-    public int Units { get; init; }
+    public int Units { get; set; }
+
+    /// <summary>Forward, units whose pre-activations lie together: <see cref="Units"/>, or fewer in a single row.</summary>
+    public int GroupUnits { get; set; }
+
+    /// <summary>Floats from the pre-activations of one group of units to those of the next.</summary>
+    public int GroupStride { get; set; }
 
     public int H { get; init; }
 
@@ -107,7 +113,7 @@ unsafe ref struct CellStep
         where S : struct, ISimd<V>
         where V : struct => S.Registers == 16 && IsFar;
 
-    /// <summary>Forward only: [rows, blocks, Units], <see cref="PreActivationRow"/> floats from row to row.</summary>
+    /// <summary>Forward only: [rows, groups, blocks, GroupUnits], <see cref="PreActivationRow"/> floats from row to row.</summary>
     public float* PreActivations { get; set; }
 
     public nint PreActivationRow { get; init; }
@@ -158,6 +164,11 @@ unsafe ref struct CellStep
     /// <summary>The gradient of the product whose operand was <see cref="Saved"/>.</summary>
     public float* DSaved { get; init; }
 
+    /// <summary>The pre-activations of unit <paramref name="j"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly float* PreActivationsOf(int j) =>
+        PreActivations + (j < GroupUnits ? j : ((nint)(j / GroupUnits) * GroupStride) + (j % GroupUnits));
+
     /// <summary>
     /// Forward, the vectors that a cell's step takes side by side: those of a few units in all rows; of one row
     /// (<typeparamref name="One"/> is 1) those of its units from <paramref name="j"/> on.
@@ -170,10 +181,9 @@ unsafe ref struct CellStep
     public static nint Apart<One>(nint row, int lanes)
         where One : struct, IConstant => One.Value == 1 ? lanes : row;
 
-    /// <summary>Forward, goes on to as many units more, whose pre-activations lie <paramref name="group"/> floats further.</summary>
-    public void Advance(int group)
+    /// <summary>Forward, goes on to the units that follow; <see cref="PreActivations"/> stay.</summary>
+    public void Advance()
     {
-        PreActivations += group;
         Gates = Gates == null ? null : Gates + Units;
         HPrev += Units;
         HMasked += Units;

@@ -117,8 +117,8 @@ readonly unsafe struct LstmCell : ICell
         where Whole : struct, IConstant
     {
         int h = step.H, units = step.Units, n = Lanes<S, V>.Valid<Whole>(units - j);
-        float* a = step.PreActivations + j, gates = step.Gates + j, cPrevs = step.CPrev + j, c1 = step.C1 + j, peephole = step.Peephole + j;
-        nint gatesRow = CellStep.Apart<One>((nint)GateCount * h, S.Count), aRow = CellStep.Apart<One>(step.PreActivationRow, S.Count);
+        float* a = step.PreActivationsOf(j), gates = step.Gates + j, cPrevs = step.CPrev + j, c1 = step.C1 + j, peephole = step.Peephole + j;
+        nint gatesRow = CellStep.Apart<One>((nint)GateCount * h, S.Count), aRow = step.PreActivationRow;
         var state = CellStep.Apart<One>(h, S.Count);
         var keep = step.Gates != null;
         var isFar = step.FetchesAhead<S, V>();
@@ -127,8 +127,12 @@ readonly unsafe struct LstmCell : ICell
 
         // In place of a gate that is absent the first one is computed, and not used.
         var hasOutput = gateO >= 0 && po < 0;
-        nint iAt = Math.Max(gateI, 0) * units, fAt = Math.Max(gateF, 0) * units, gAt = gateG * units, oAt = Math.Max(gateO, 0) * units;
+        nint group = step.GroupUnits, iAt = Math.Max(gateI, 0) * group, fAt = Math.Max(gateF, 0) * group, gAt = gateG * group, oAt = Math.Max(gateO, 0) * group;
         nint iTo = gateI * h, fTo = gateF * h, gTo = gateG * h, oTo = gateO * h;
+
+        // Of one row the output gates wait where h will be, one behind the other.
+        var isRow = One.Value == 1 || step.Rows == 1;
+        var output = isRow ? step.H1 + j : a + oAt;
         for (var count = One.Value == 1 ? units / S.Count : step.Rows; count > 0; count--)
         {
             // The room behind a row's pre-activations can be read.
@@ -144,8 +148,10 @@ readonly unsafe struct LstmCell : ICell
             var input = gateI >= 0 ? S.Multiply(i, g) : g;
             var c = gateF >= 0 ? S.Fma(f, cPrev, input) : S.Add(cPrev, input);
             Lanes<S, V>.Store(c1, c, n);
-            if (hasOutput)
-                S.Store(a + oAt, o);
+            if (hasOutput && isRow)
+                Lanes<S, V>.Store(output, o, n);
+            else if (hasOutput)
+                S.Store(output, o);
             if (keep)
             {
                 if (gateI >= 0)
@@ -168,7 +174,9 @@ readonly unsafe struct LstmCell : ICell
                 gates += gatesRow;
             }
 
-            a += aRow;
+            j += One.Value * S.Count;
+            a = One.Value == 1 ? step.PreActivationsOf(j) : a + aRow;
+            output += One.Value == 1 ? S.Count : aRow;
             cPrevs += state;
             c1 += state;
         }
@@ -183,8 +191,9 @@ readonly unsafe struct LstmCell : ICell
         where Whole : struct, IConstant
     {
         int n = step.Units - j, unitStep = One.Value * S.Count;
-        nint state = CellStep.Apart<One>(step.H, S.Count), pre = CellStep.Apart<One>(step.PreActivationRow, S.Count);
-        float* c1 = step.C1 + j, h1 = step.H1 + j, o = step.PreActivations + j + (Math.Max(_o, 0) * step.Units);
+        nint state = CellStep.Apart<One>(step.H, S.Count), oRow = One.Value == 1 ? S.Count : step.PreActivationRow;
+        float* c1 = step.C1 + j, h1 = step.H1 + j;
+        var o = One.Value == 1 ? h1 : step.PreActivationsOf(j) + (Math.Max(_o, 0) * step.GroupUnits);
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
             int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
@@ -196,10 +205,10 @@ readonly unsafe struct LstmCell : ICell
                 ref v0, ref v1, ref v2, ref v3);
             if (_o >= 0)
             {
-                v0 = S.Multiply(S.Load(o + (at0 * pre)), v0);
-                v1 = S.Multiply(S.Load(o + (at1 * pre)), v1);
-                v2 = S.Multiply(S.Load(o + (at2 * pre)), v2);
-                v3 = S.Multiply(S.Load(o + (at3 * pre)), v3);
+                v0 = S.Multiply(Output(at0, n0), v0);
+                v1 = S.Multiply(Output(at1, n1), v1);
+                v2 = S.Multiply(Output(at2, n2), v2);
+                v3 = S.Multiply(Output(at3, n3), v3);
             }
 
             Lanes<S, V>.Store(h1 + (at0 * state), v0, n0);
@@ -215,6 +224,9 @@ readonly unsafe struct LstmCell : ICell
                 Cache.Fetch(next + (at3 * state));
             }
         }
+
+        // The room behind a row's pre-activations can be read.
+        V Output(int at, int n) => One.Value == 1 ? Lanes<S, V>.Load(o + (at * oRow), n) : S.Load(o + (at * oRow));
     }
 
     /// <summary>o = σ(aₒ + p_o⊙c) and h = o⊙tanh(c), two rows side by side.</summary>
@@ -225,7 +237,7 @@ readonly unsafe struct LstmCell : ICell
     {
         int h = step.H, n = step.Units - j, last = step.Rows - 1;
         nint aRow = step.PreActivationRow, gatesRow = (nint)GateCount * h;
-        float* c1 = step.C1 + j, h1 = step.H1 + j, a = step.PreActivations + j + (_o * step.Units);
+        float* c1 = step.C1 + j, h1 = step.H1 + j, a = step.PreActivationsOf(j) + (_o * step.GroupUnits);
         var gates = step.Gates + (_o * h) + j;
         var peephole = Lanes<S, V>.Load(step.Peephole + (_po * h) + j, n);
         for (var row = 0; row <= last; row += 2)

@@ -225,14 +225,18 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var weights = _weights.Of(phase);
         var panels = weights.Panels;
         var operand = part.Operand == ProductOperand.PreviousHidden ? RecurrentInput(t, b) : Saved(t, b);
+        var step = Step(t, b, rows, first * panels.UnitsPerGroup, worker);
+        var preActivations = step.PreActivations;
         for (int group = first, count; group < end; group += count)
         {
             var (units, width) = (panels.Units(group), panels.Width(group));
             var stride = weights.Stride(group);
 
+            if (group > first)
+                step.Advance();
+
             // Few rows take several full groups together: one product, and the cell's steps overlap in time.
             count = Math.Max(1, Math.Min(_together[phase], Math.Min(end, panels.FullGroups) - group));
-            var step = Step(t, b, rows, group * panels.UnitsPerGroup, units, worker);
 
             // Field by field: an initializer writes a copy first, whose fields are read back before they are in the cache.
             var product = new GemmProblem();
@@ -243,7 +247,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
             product.K = Layer.InputSize;
             product.A = Input + RowOffset(t, b, Layer.InputSize);
             product.ARow = Layer.InputSize;
-            product.C = step.PreActivations;
+            product.C = preActivations;
             product.CRow = step.PreActivationRow;
             product.Start = TileStart.Bias;
             if (weights.Inputs is { } inputs)
@@ -255,7 +259,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 for (var k = 0; k < count; k++)
                 {
                     var unit = (group + k) * panels.UnitsPerGroup;
-                    FillRows<S, V>(step.PreActivations + (k * stride) + (part.GateCount * units), rows, weights.ApartBias + unit, units);
+                    FillRows<S, V>(preActivations + (k * stride) + (part.GateCount * units), rows, weights.ApartBias + unit, units);
                 }
 
                 product.K = 0;
@@ -275,15 +279,22 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 Gemm.Multiply<S, V>(product);
             }
 
-            // The units that are left may fit a vector of half the width.
-            if (S.Count == 16 && units <= Simd256.Count)
-                _cell.Forward<Simd256, Vector256<float>>(step, phase);
-            else
-                _cell.Forward<S, V>(step, phase);
-            for (var k = 1; k < count; k++)
+            // A single row goes through all groups at once.
+            step.PreActivations = preActivations;
+            step.GroupUnits = units;
+            step.GroupStride = stride;
+            step.Units = rows == 1 ? count * units : units;
+            for (var done = step.Units; ; done += step.Units)
             {
-                step.Advance(stride);
-                _cell.Forward<S, V>(step, phase);
+                // The units that are left may fit a vector of half the width.
+                if (S.Count == 16 && units <= Simd256.Count)
+                    _cell.Forward<Simd256, Vector256<float>>(step, phase);
+                else
+                    _cell.Forward<S, V>(step, phase);
+                if (done == count * units)
+                    break;
+                step.Advance();
+                step.PreActivations += stride;
             }
         }
     }
@@ -311,8 +322,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
-        var step = Step(t, b, rows, 0, _h, worker: 0) with
+        var step = Step(t, b, rows, 0, worker: 0) with
         {
+            Units = _h,
             DY = DY(t, b),
             DH = DH(b),
             DHMasked = DRecurrentInput(b),
@@ -366,13 +378,12 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
             : new GradientRows { Pointer = saved, Stride = _h };
 
     /// <summary>A step's arrays without the gradients.</summary>
-    CellStep Step(int t, int b, int rows, int unit, int units, int worker)
+    CellStep Step(int t, int b, int rows, int unit, int worker)
     {
         float* gates = Gates(t, b), saved = Saved(t, b), peephole = _weights.Peephole;
         return new()
         {
             Rows = rows,
-            Units = units,
             H = _h,
             IsFar = ForBackward && (long)Steps * Batch * _width >= FarGateFloats,
             PreActivations = At(_preActivations) + ((((nint)worker * Batch) + b) * _preActivationRow)

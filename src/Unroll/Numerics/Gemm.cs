@@ -123,24 +123,18 @@ static unsafe class Gemm
         where V : struct
     {
         nint bRows = p.BRows > 0 ? p.BRows : p.K + p.K2;
-        var group = p.GroupColumns > 0 ? p.GroupColumns : p.N;
-        var isRow = S.Registers == 16 && p.Blocks * p.M == 1;
-        if (isRow && PackedMatrix.PanelColumns(group, S.Count) == group)
+        if (S.Registers == 16 && p.Blocks * p.M == 1)
         {
-            // Each group is a panel.
-            Row<S, V>(p, bRows, p.B, p.N, group, p.CGroup, p.C, p.Bias);
+            Row<S, V>(p, bRows);
             return;
         }
 
+        var group = p.GroupColumns > 0 ? p.GroupColumns : p.N;
         var fetch = S.Registers == 16 && (p.IsFar || bRows * p.N >= FarFloats);
         float* b = p.B, c = p.C, bias = p.Bias;
         for (var n = 0; n < p.N; n += group)
         {
-            var columns = Math.Min(group, p.N - n);
-            if (isRow)
-                Row<S, V>(p, bRows, b, columns, columns, PackedMatrix.PanelColumns(columns, S.Count), c, bias);
-            else
-                Panels<S, V>(p, bRows, b, columns, fetch, c, bias);
+            Panels<S, V>(p, bRows, b, Math.Min(group, p.N - n), fetch, c, bias);
             b += bRows * group;
             c += p.CGroup;
             bias += group;
@@ -195,8 +189,8 @@ static unsafe class Gemm
         }
     }
 
-    /// <summary>One row against panels of at most <paramref name="most"/> columns, several side by side where they are full.</summary>
-    static void Row<S, V>(scoped in GemmProblem p, nint bRows, float* panel, int n, int most, int cPanel, float* c, float* bias)
+    /// <summary>One row: the full panels several side by side, and then what a group has left.</summary>
+    static void Row<S, V>(scoped in GemmProblem p, nint bRows)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -206,27 +200,62 @@ static unsafe class Gemm
         left.K = p.K;
         left.A2 = p.A2;
         left.K2 = p.K2;
-        var full = 3 * S.Count;
-        for (int taken; n > 0; n -= taken)
-        {
-            var panels = 0;
-            while (panels < 4 && Columns(panels) == full)
-                panels++;
-            taken = panels > 1 ? panels * full : Columns(0);
-            switch (panels)
-            {
-                case 4: GemmTile.MultiplyRow<S, V, C4>(left, panel, bRows * full, c, cPanel, p.Start, bias); break;
-                case 3: GemmTile.MultiplyRow<S, V, C3>(left, panel, bRows * full, c, cPanel, p.Start, bias); break;
-                case 2: GemmTile.MultiplyRow<S, V, C2>(left, panel, bRows * full, c, cPanel, p.Start, bias); break;
-                default: Rows<S, V>(1, taken, left, panel, c, p.CRow, p.Start, bias); break;
-            }
 
-            panel += bRows * taken;
-            c += Math.Max(panels, 1) * cPanel;
-            bias += taken;
+        var full = 3 * S.Count;
+        var group = p.GroupColumns > 0 ? p.GroupColumns : p.N;
+        var panels = PackedMatrix.FullPanels(group, full);
+        var bPanel = bRows * full;
+        if (group < p.N && panels * full == group && panels <= 4)
+        {
+            var groups = p.N / group;
+            if (panels == 1)
+                RowPanels<S, V>(left, groups, p.B, bPanel, p.C, p.CGroup, p.Start, p.Bias);
+            else if (p.CGroup == group)
+                RowPanels<S, V>(left, groups * panels, p.B, bPanel, p.C, full, p.Start, p.Bias);
+            else
+                RowPanels<S, V>(left, panels, groups, p.B, bPanel, p.C, full, p.CGroup, p.Start, p.Bias);
+            return;
         }
 
-        int Columns(int panels) => PackedMatrix.PanelColumns(Math.Min(n - (panels * full), most), S.Count);
+        float* b = p.B, c = p.C, bias = p.Bias;
+        for (var n = 0; n < p.N; n += group)
+        {
+            var taken = panels * full;
+            if (panels > 0)
+                RowPanels<S, V>(left, panels, b, bPanel, c, full, p.Start, bias);
+            if (taken < group)
+                Rows<S, V>(1, group - taken, left, b + (bRows * taken), c + taken, p.CRow, p.Start, bias + taken);
+            b += bRows * group;
+            c += p.CGroup;
+            bias += group;
+        }
+    }
+
+    /// <summary>One row against so many full panels, four at a time side by side.</summary>
+    static void RowPanels<S, V>(in TileLeft left, int panels, float* b, nint bPanel, float* c, nint cPanel, TileStart start, float* bias)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var taken = panels & -4;
+        if (taken > 0)
+            RowPanels<S, V>(left, 4, taken / 4, b, bPanel, c, cPanel, 4 * cPanel, start, bias);
+        if (taken < panels)
+            RowPanels<S, V>(left, panels - taken, 1, b + (taken * bPanel), bPanel, c + (taken * cPanel), cPanel, 0, start, bias + (taken * 3 * S.Count));
+    }
+
+    /// <summary>One row against full panels, <paramref name="side"/> side by side, so many times.</summary>
+    static void RowPanels<S, V>(
+        in TileLeft left, int side, int times, float* b, nint bPanel, float* c, nint cPanel, nint cStep, TileStart start, float* bias)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        switch (side)
+        {
+            case 1: Rows<S, V>(1, 3 * S.Count, left, b, c, 0, start, bias); break;
+            case 2: GemmTile.MultiplyRow<S, V, C2>(left, times, b, bPanel, c, cPanel, cStep, start, bias); break;
+            case 3: GemmTile.MultiplyRow<S, V, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias); break;
+            default: GemmTile.MultiplyRow<S, V, C4>(left, times, b, bPanel, c, cPanel, cStep, start, bias); break;
+        }
     }
 
     /// <summary>M rows against one panel of up to 4 vectors, tile by tile.</summary>

@@ -297,76 +297,86 @@ static unsafe class GemmTile
     /// <typeparam name="V">Their registers.</typeparam>
     /// <typeparam name="N">Panels, 2 to 4.</typeparam>
     /// <param name="left">The left operand.</param>
-    /// <param name="b">The first panel.</param>
-    /// <param name="bPanel">Floats from panel to panel.</param>
+    /// <param name="times">How often N panels follow, one behind the other.</param>
+    /// <param name="panel">The first panel.</param>
+    /// <param name="panelStep">Floats from panel to panel.</param>
     /// <param name="destination">The first panel's columns.</param>
     /// <param name="destinationPanel">Floats from a panel's columns of the destination to the next one's.</param>
+    /// <param name="destinationStep">Floats from the columns of N panels to those of the next N.</param>
     /// <param name="start">What the chains start from.</param>
     /// <param name="bias">The columns' bias.</param>
     [MethodImpl(Kernel.Compilation)]
     public static void MultiplyRow<S, V, N>(
-        in TileLeft left, float* b, nint bPanel, float* destination, nint destinationPanel, TileStart start, float* bias)
+        in TileLeft left, int times, float* panel, nint panelStep, float* destination, nint destinationPanel, nint destinationStep, TileStart start, float* bias)
         where S : struct, ISimd<V>
         where V : struct
         where N : struct, IConstant
     {
-        V c00 = default, c01 = default, c02 = default;
-        V c10 = default, c11 = default, c12 = default;
-        V c20 = default, c21 = default, c22 = default;
-        V c30 = default, c31 = default, c32 = default;
         var width = 3 * S.Count;
-        if (start != TileStart.Zero)
+        for (; times > 0; times--)
         {
-            var from = start == TileStart.Bias ? bias : destination;
-            var step = start == TileStart.Bias ? width : destinationPanel;
-            LoadRow<S, V, S, V, C3>(from, S.Count, ref c00, ref c01, ref c02, ref c02);
-            LoadRow<S, V, S, V, C3>(from + step, S.Count, ref c10, ref c11, ref c12, ref c12);
-            if (N.Value > 2) LoadRow<S, V, S, V, C3>(from + (2 * step), S.Count, ref c20, ref c21, ref c22, ref c22);
-            if (N.Value > 3) LoadRow<S, V, S, V, C3>(from + (3 * step), S.Count, ref c30, ref c31, ref c32, ref c32);
-        }
-
-        int k = left.K, more = left.K2;
-        float* a = left.A, b1 = b + bPanel, b2 = b1 + bPanel, b3 = b2 + bPanel;
-        while (true)
-        {
-            for (; k > 0; k--)
+            V c00 = default, c01 = default, c02 = default;
+            V c10 = default, c11 = default, c12 = default;
+            V c20 = default, c21 = default, c22 = default;
+            V c30 = default, c31 = default, c32 = default;
+            if (start != TileStart.Zero)
             {
-                var x = S.Broadcast(*a++);
-                c00 = S.Fma(x, S.Load(b), c00);
-                c01 = S.Fma(x, S.Load(b + S.Count), c01);
-                c02 = S.Fma(x, S.Load(b + (2 * S.Count)), c02);
-                b += width;
-                c10 = S.Fma(x, S.Load(b1), c10);
-                c11 = S.Fma(x, S.Load(b1 + S.Count), c11);
-                c12 = S.Fma(x, S.Load(b1 + (2 * S.Count)), c12);
-                b1 += width;
-                if (N.Value > 2)
-                {
-                    c20 = S.Fma(x, S.Load(b2), c20);
-                    c21 = S.Fma(x, S.Load(b2 + S.Count), c21);
-                    c22 = S.Fma(x, S.Load(b2 + (2 * S.Count)), c22);
-                    b2 += width;
-                }
-
-                if (N.Value > 3)
-                {
-                    c30 = S.Fma(x, S.Load(b3), c30);
-                    c31 = S.Fma(x, S.Load(b3 + S.Count), c31);
-                    c32 = S.Fma(x, S.Load(b3 + (2 * S.Count)), c32);
-                    b3 += width;
-                }
+                var from = start == TileStart.Bias ? bias : destination;
+                var step = start == TileStart.Bias ? width : destinationPanel;
+                LoadRow<S, V, S, V, C3>(from, S.Count, ref c00, ref c01, ref c02, ref c02);
+                LoadRow<S, V, S, V, C3>(from + step, S.Count, ref c10, ref c11, ref c12, ref c12);
+                if (N.Value > 2) LoadRow<S, V, S, V, C3>(from + (2 * step), S.Count, ref c20, ref c21, ref c22, ref c22);
+                if (N.Value > 3) LoadRow<S, V, S, V, C3>(from + (3 * step), S.Count, ref c30, ref c31, ref c32, ref c32);
             }
 
-            if (more == 0)
-                break;
-            a = left.A2;
-            (k, more) = (more, 0);
-        }
+            int k = left.K, more = left.K2;
+            float* a = left.A, b = panel, b1 = b + panelStep, b2 = b1 + panelStep, b3 = b2 + panelStep;
+            while (true)
+            {
+                if (k > 0) do
+                {
+                    var x = S.Broadcast(*a++);
+                    c00 = S.Fma(x, S.Load(b), c00);
+                    c01 = S.Fma(x, S.Load(b + S.Count), c01);
+                    c02 = S.Fma(x, S.Load(b + (2 * S.Count)), c02);
+                    b += width;
+                    c10 = S.Fma(x, S.Load(b1), c10);
+                    c11 = S.Fma(x, S.Load(b1 + S.Count), c11);
+                    c12 = S.Fma(x, S.Load(b1 + (2 * S.Count)), c12);
+                    b1 += width;
+                    if (N.Value > 2)
+                    {
+                        c20 = S.Fma(x, S.Load(b2), c20);
+                        c21 = S.Fma(x, S.Load(b2 + S.Count), c21);
+                        c22 = S.Fma(x, S.Load(b2 + (2 * S.Count)), c22);
+                        b2 += width;
+                    }
 
-        StoreRow<S, V, S, V, C3>(destination, S.Count, c00, c01, c02, c02);
-        StoreRow<S, V, S, V, C3>(destination + destinationPanel, S.Count, c10, c11, c12, c12);
-        if (N.Value > 2) StoreRow<S, V, S, V, C3>(destination + (2 * destinationPanel), S.Count, c20, c21, c22, c22);
-        if (N.Value > 3) StoreRow<S, V, S, V, C3>(destination + (3 * destinationPanel), S.Count, c30, c31, c32, c32);
+                    if (N.Value > 3)
+                    {
+                        c30 = S.Fma(x, S.Load(b3), c30);
+                        c31 = S.Fma(x, S.Load(b3 + S.Count), c31);
+                        c32 = S.Fma(x, S.Load(b3 + (2 * S.Count)), c32);
+                        b3 += width;
+                    }
+                }
+                while (--k > 0);
+
+                if (more == 0)
+                    break;
+                a = left.A2;
+                (k, more) = (more, 0);
+            }
+
+            StoreRow<S, V, S, V, C3>(destination, S.Count, c00, c01, c02, c02);
+            StoreRow<S, V, S, V, C3>(destination + destinationPanel, S.Count, c10, c11, c12, c12);
+            if (N.Value > 2) StoreRow<S, V, S, V, C3>(destination + (2 * destinationPanel), S.Count, c20, c21, c22, c22);
+            if (N.Value > 3) StoreRow<S, V, S, V, C3>(destination + (3 * destinationPanel), S.Count, c30, c31, c32, c32);
+
+            panel += N.Value * panelStep;
+            destination += destinationStep;
+            bias += N.Value * width;
+        }
     }
 
     /// <summary>A broadcast value in a vector of the same or of half the width.</summary>

@@ -36,6 +36,13 @@ sealed unsafe class PackedMatrix
     public static int PanelColumns(int left, int count) =>
         left <= 4 * count || count == 1 ? left : (count == 16 ? 4 : 3) * count;
 
+    /// <summary>Of a matrix of so many columns the panels of 3 vectors, which are <paramref name="full"/> columns: 4 may be left together.</summary>
+    public static int FullPanels(int columns, int full)
+    {
+        var panels = Math.Max(0, columns - (full / 3 * 4) + full - 1) / full;
+        return columns - (panels * full) == full ? panels + 1 : panels;
+    }
+
     /// <summary>Floats in a row of a panel of so many columns: whole vectors, of which the last may be half of 16 lanes.</summary>
     public static int Padded(int columns, int count)
     {
