@@ -28,9 +28,9 @@ sealed unsafe class GatePanels
         UnitsPerGroup = _lanes * Math.Max(1, GroupVectors(_lanes, gates.Length) / gates.Length);
         FullGroups = hiddenSize / UnitsPerGroup;
 
-        // A rest of one vector, whose tiles would have too few chains, joins the last full group.
+        // A rest of no more than a panel of four vectors, whose tiles would have too few chains, joins the last full group.
         var rest = hiddenSize - (FullGroups * UnitsPerGroup);
-        if (FullGroups > 0 && rest > 0 && rest * gates.Length <= _lanes && _lanes < 16)
+        if (FullGroups > 0 && rest > 0 && rest * gates.Length <= 4 * _lanes && _lanes < 16)
             FullGroups--;
         Groups = FullGroups + (FullGroups * UnitsPerGroup < hiddenSize ? 1 : 0);
         var width = PackedMatrix.Padded(gates.Length * hiddenSize, _lanes);

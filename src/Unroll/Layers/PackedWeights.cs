@@ -96,6 +96,9 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
         /// <summary>Floats from a group's pre-activations to the next one's: those of its gates, and a second of the one that is apart.</summary>
         public int Stride(int group) => Panels.Width(group) + (Inputs is null ? 0 : Panels.Units(group));
 
+        /// <summary>That of the last group, which may hold more units than the others.</summary>
+        public int LastStride => Stride(Panels.Groups - 1);
+
         /// <summary>Floats of the panels, in whole cache lines.</summary>
         public long Length => InLines(Panels) + InLines(Inputs);
 

@@ -73,9 +73,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     // does; LSTM 32,60,32,128 (3.9 MB) 7 % for both. 32,28,28,128 (1.8 MB) would be up to 1 % slower.
     const int FarGateFloats = 512 * 1024;
 
-    // A row of pre-activations has the floats of the widest group, usually 96 with 256 bits, and more that its padding may
+    // A row of pre-activations has the floats of the widest group, up to 128 with 256 bits, and more that its padding may
     // overwrite or an activation of four vectors reads. Fewer than 32 rows have room for several groups, 8 KiB in all.
-    const int LargestRow = 96 + 24, PreActivationFloats = 2048;
+    const int LargestRow = 128 + 24, PreActivationFloats = 2048;
 
     // A page between the pre-activations of one thread's rows and the next one's: a processor fetches ahead beyond what is
     // read, here what the other thread writes. LSTM 32,100,64,256 predicts 6 % faster for it on two distant cores.
@@ -112,10 +112,10 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var arena = context.Arena;
         var phases = _cell.Phases.Length;
         int[] strides = [.. Enumerable.Range(0, phases).Select(phase => weights.Of(phase).Stride(0))];
-        var widest = strides.Max();
+        var (widest, last) = (strides.Max(), Enumerable.Range(0, phases).Max(phase => weights.Of(phase).LastStride));
         var padding = KernelLanes.Of(context.Engine.Kernel) == 16 ? 16 : 24;
         var most = Math.Clamp(PreActivationFloats / widest / maxBatch, 1, weights.MostGroups);
-        _preActivationRow = (most * widest) + padding;
+        _preActivationRow = Math.Max(most * widest, last) + padding;
         _together = [.. strides.Select(stride => context.Engine.Kernel == KernelKind.Naive ? 1 : most * widest / stride)];
 
         // Equal for every kernel, whose rows may be shorter.

@@ -18,7 +18,7 @@ public class ActivationMemoryTests
             long s = cell is GruOptions ? 1 : 0, c = cell is LstmOptions ? 1 : 0;
             var withoutDY = cell is LayerNormLstmOptions
                 ? (rows * ((12 * H) + (2 * H) + 9)) + ((rows + B) * 2 * H) + (B * 6 * H)
-                : (rows * ((g * H) + (s * H))) + ((rows + B) * (H + (c * H))) + (B * (120 + (2 * H) + (c * H)));
+                : (rows * ((g * H) + (s * H))) + ((rows + B) * (H + (c * H))) + (B * (152 + (2 * H) + (c * H)));
             if (cell.RecurrentDropout > 0)
                 withoutDY += (rows + (2 * B)) * H;
             var input = rows * I;
