@@ -297,12 +297,9 @@ static unsafe class Gemm
         where W : struct
         where C : struct, IConstant
     {
-        for (int row = 0, rows, tiles; row < m; row += tiles * rows)
+        var (rows, tiles, others) = Tiles<S, V, C>(m);
+        for (var row = 0; row < m;)
         {
-            rows = TileRows<S, V, C>(m - row);
-            tiles = 1;
-            while (row + (tiles * rows) < m && TileRows<S, V, C>(m - row - (tiles * rows)) == rows)
-                tiles++;
             switch (rows)
             {
                 case 1: GemmTile.Multiply<S, V, L, W, C1, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
@@ -317,24 +314,28 @@ static unsafe class Gemm
             }
 
             c += tiles * rows * cRow;
+            row += tiles * rows;
+            rows = S.Registers == 32 ? m - row : rows - 1;
+            tiles = others;
         }
     }
 
-    /// <summary>The rows of the next tile of C vectors when so many are left.</summary>
+    /// <summary>The rows of the first tiles of C vectors, how many these are, and the number of others, which are smaller.</summary>
     /// <remarks>
     /// With 16 registers a tile has 12 accumulators: 4 rows × 3 vectors, 3 × 4 or 6 × 2. Two multiply-adds a cycle that take 4
-    /// or 5 each want 8 or 10 of them, so the rows are divided such that no tile is small.
+    /// or 5 each want 8 or 10 of them, so the rows are divided such that no tile is small: the others have one less.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static int TileRows<S, V, C>(int rows)
+    static (int Rows, int Tiles, int Others) Tiles<S, V, C>(int m)
         where S : struct, ISimd<V>
         where V : struct
         where C : struct, IConstant
     {
+        var most = S.Registers == 32 || C.Value < 3 ? GemmTile.MostRows : C.Value == 3 ? 4 : 3;
+        var all = (m + most - 1) / most;
         if (S.Registers == 32)
-            return Math.Min(rows, GemmTile.MostRows);
-        var most = C.Value == 4 ? 3 : C.Value == 3 ? 4 : GemmTile.MostRows;
-        var tiles = (rows + most - 1) / most;
-        return (rows + tiles - 1) / tiles;
+            return m < most ? (m, 1, 0) : (most, m / most, all - (m / most));
+        var (rows, rest) = all > 1 ? Math.DivRem(m, all) : (m, 0);
+        return rest == 0 ? (rows, all, 0) : (rows + 1, rest, all - rest);
     }
 }

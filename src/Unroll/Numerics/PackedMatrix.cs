@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Unroll.Numerics;
 
 /// <summary>
@@ -9,6 +11,9 @@ sealed unsafe class PackedMatrix
 {
     // Workers begin at whole cache lines of the transposed source.
     const int RowGrain = 16;
+
+    // Rows that are copied into all panels before the next are read: a panel ends within a cache line.
+    const int RowsAtOnce = 16;
 
     readonly AlignedBuffer _buffer;
 
@@ -66,21 +71,28 @@ sealed unsafe class PackedMatrix
     {
         var (start, end) = ParallelJob.Share(k, worker, workers, RowGrain);
         var count = KernelLanes.Of(kernel);
-        for (int n0 = 0, columns; n0 < n; n0 += columns)
+        for (int row = start, rows; row < end; row += rows)
         {
-            columns = PanelColumns(n - n0, count);
-            var padded = Padded(columns, count);
-            if (transposed)
-                TransposedCopy.Copy(source + (n0 * sourceRow) + start, sourceRow, columns, end - start, destination + ((nint)start * padded), padded);
-            for (var row = start; row < end; row++)
+            rows = transposed ? end - row : Math.Min(end - row, RowsAtOnce);
+            var panel = destination;
+            for (int n0 = 0, columns; n0 < n; n0 += columns)
             {
-                var target = destination + ((nint)row * padded);
-                if (!transposed)
-                    new ReadOnlySpan<float>(source + (row * sourceRow) + n0, columns).CopyTo(new Span<float>(target, columns));
-                new Span<float>(target + columns, padded - columns).Clear();
-            }
+                columns = PanelColumns(n - n0, count);
+                var padded = Padded(columns, count);
+                var target = panel + ((nint)row * padded);
+                if (transposed)
+                {
+                    TransposedCopy.Copy(source + (n0 * sourceRow) + row, sourceRow, columns, rows, target, padded);
+                    for (var k0 = 0; k0 < rows; k0++)
+                        new Span<float>(target + (k0 * padded) + columns, padded - columns).Clear();
+                }
+                else
+                {
+                    RowCopy.Copy<Simd256, Vector256<float>>(source + (row * sourceRow) + n0, sourceRow, target, padded, rows, columns, padded - columns);
+                }
 
-            destination += (nint)k * padded;
+                panel += (nint)k * padded;
+            }
         }
     }
 }

@@ -222,16 +222,15 @@ static unsafe class TallProduct
                 width = PackedMatrix.PanelColumns(n - n0, S.Count);
                 var padded = PackedMatrix.Padded(width, S.Count);
                 var target = panel + ((nint)(k - k0) * padded);
-                for (var padding = 0; padded > width && padding < count; padding++)
-                    new Span<float>(target + (padding * padded) + width, padded - width).Clear();
                 var start = 0;
                 foreach (var group in columns)
                 {
                     var (from, to) = (Math.Max(start, n0), Math.Min(start + group.Width, n0 + width));
                     if (from < to)
                     {
-                        CopyRows<S, V>(
-                            group.Source + (row * group.SourceRow) + (from - start), group.SourceRow, target + (from - n0), padded, count, to - from);
+                        var padding = to == n0 + width ? padded - width : 0;
+                        RowCopy.Copy<S, V>(
+                            group.Source + (row * group.SourceRow) + (from - start), group.SourceRow, target + (from - n0), padded, count, to - from, padding);
                     }
 
                     start += group.Width;
@@ -239,33 +238,6 @@ static unsafe class TallProduct
 
                 panel += (nint)(k1 - k0) * padded;
             }
-        }
-    }
-
-    [MethodImpl(Kernel.Compilation)]
-    static void CopyRows<S, V>(float* source, nint sourceRow, float* destination, nint destinationRow, int rows, int width)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-        // The columns of 1 for the biases, whose partial stores took 20 cycles each.
-        if (width == 1)
-        {
-            for (var row = 0; row < rows; row++)
-                destination[row * destinationRow] = source[row * sourceRow];
-            return;
-        }
-
-        var whole = width / S.Count * S.Count;
-        for (var row = 0; row < rows; row++)
-        {
-            if (S.Registers == 16)
-                Cache.Fetch(source + (FetchedRows * sourceRow), width);
-            for (var j = 0; j < whole; j += S.Count)
-                S.Store(destination + j, S.Load(source + j));
-            if (whole < width)
-                S.StorePartial(destination + whole, S.LoadPartial(source + whole, width - whole), width - whole);
-            source += sourceRow;
-            destination += destinationRow;
         }
     }
 
@@ -384,9 +356,9 @@ static unsafe class TallProduct
                     var c = group.Destination + (m0 * group.DestinationRow) + (from - start);
                     var part = mixed + (from - n0);
                     if (gather)
-                        CopyRows<S, V>(c, group.DestinationRow, part, padded, m1 - m0, to - from);
+                        RowCopy.Copy<S, V>(c, group.DestinationRow, part, padded, m1 - m0, to - from);
                     else
-                        CopyRows<S, V>(part, padded, c, group.DestinationRow, m1 - m0, to - from);
+                        RowCopy.Copy<S, V>(part, padded, c, group.DestinationRow, m1 - m0, to - from);
                 }
 
                 start += group.Width;
