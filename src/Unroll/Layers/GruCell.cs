@@ -83,12 +83,12 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     {
         if (!_before)
         {
-            // Of one row z and the candidates' pre-activations follow one another, these where h will be.
-            ForwardAfterProduct<S, V, One, Whole>(step, j);
-            if (One.Value == 1)
-                ForwardCandidate<S, V, One, Whole>(step, j, step.H1 + j, step.PreActivations + j, 0);
-            else
-                ForwardCandidate<S, V, One, Whole>(step, j, step.PreActivations + j, step.PreActivations + (2 * step.Units) + j, step.PreActivationRow);
+            // The candidates' pre-activations and z in their own place or, of one row, one behind the other: the former where h
+            // will be, the latter over pre-activations that have been read.
+            var candidate = One.Value == 1 ? step.H1 + j : step.PreActivationsOf(j);
+            var z = One.Value == 1 ? step.PreActivations + j : candidate + (2 * step.GroupUnits);
+            ForwardAfterProduct<S, V, One, Whole>(step, j, candidate, z);
+            ForwardCandidate<S, V, One, Whole>(step, j, candidate, z, step.PreActivationRow);
         }
         else if (phase == 0)
         {
@@ -96,7 +96,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         }
         else
         {
-            ForwardCandidate<S, V, One, Whole>(step, j, step.PreActivations + j, step.Gates + step.H + j, 3 * (nint)step.H);
+            ForwardCandidate<S, V, One, Whole>(step, j, step.PreActivationsOf(j), step.Gates + step.H + j, 3 * (nint)step.H);
         }
     }
 
@@ -121,7 +121,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     /// r, z and the candidate's pre-activation when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardAfterProduct<S, V, One, Whole>(in CellStep step, int j)
+    static void ForwardAfterProduct<S, V, One, Whole>(in CellStep step, int j, float* candidate, float* z)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
@@ -129,26 +129,25 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     {
         // blocks: W_in·x + b_in, r, z, m
         int h = step.H, units = step.GroupUnits, n = step.Units - j, unitStep = One.Value * S.Count;
-        nint pre = step.PreActivationRow, gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
+        nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
         var state = CellStep.Apart<One>(h, S.Count);
-        float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j, h1 = step.H1 + j;
+        float* a = step.PreActivationsOf(j), gates = step.Gates + j, saved = step.Saved + j;
         var isFar = step.FetchesAhead<S, V>();
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
             // Two vectors of each gate side by side, the last one twice where they are odd.
             int at0 = k, at1 = Math.Min(k + 1, last);
             int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
-            float* a0 = One.Value == 1 ? step.PreActivationsOf(j + (at0 * S.Count)) : a + (at0 * pre);
-            float* a1 = One.Value == 1 ? step.PreActivationsOf(j + (at1 * S.Count)) : a + (at1 * pre);
+            float* a0 = step.PreActivationsOf<One>(a, j, at0, S.Count), a1 = step.PreActivationsOf<One>(a, j, at1, S.Count);
             V r0 = S.Load(a0 + units), z0 = S.Load(a0 + (2 * units)), r1 = S.Load(a1 + units), z1 = S.Load(a1 + (2 * units));
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
                 ref r0, ref z0, ref r1, ref z1);
             V m0 = S.Load(a0 + (3 * units)), m1 = S.Load(a1 + (3 * units));
             V c0 = S.Fma(r0, m0, S.Load(a0)), c1 = S.Fma(r1, m1, S.Load(a1));
-            Lanes<S, V>.Store(One.Value == 1 ? h1 + (at0 * S.Count) : a0, c0, n0);
-            Lanes<S, V>.Store(One.Value == 1 ? h1 + (at1 * S.Count) : a1, c1, n1);
-            Lanes<S, V>.Store(One.Value == 1 ? a + (at0 * S.Count) : a0 + (2 * units), z0, n0);
-            Lanes<S, V>.Store(One.Value == 1 ? a + (at1 * S.Count) : a1 + (2 * units), z1, n1);
+            Lanes<S, V>.Store(candidate + (at0 * pre), c0, n0);
+            Lanes<S, V>.Store(candidate + (at1 * pre), c1, n1);
+            Lanes<S, V>.Store(z + (at0 * pre), z0, n0);
+            Lanes<S, V>.Store(z + (at1 * pre), z1, n1);
             if (step.Gates == null)
                 continue;
             float* g0 = gates + (at0 * gate), g1 = gates + (at1 * gate);
@@ -175,16 +174,14 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where Whole : struct, IConstant
     {
         int h = step.H, units = step.GroupUnits, n = step.Units - j, unitStep = One.Value * S.Count;
-        nint pre = step.PreActivationRow, gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
-        var state = CellStep.Apart<One>(h, S.Count);
-        float* a = step.PreActivations + j, gates = step.Gates + j, saved = step.Saved + j, masked = step.HMasked + j;
+        nint gate = CellStep.Apart<One>(3 * (nint)h, S.Count), state = CellStep.Apart<One>(h, S.Count);
+        float* a = step.PreActivationsOf(j), gates = step.Gates + j, saved = step.Saved + j, masked = step.HMasked + j;
         var isFar = step.FetchesAhead<S, V>();
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
             int at0 = k, at1 = Math.Min(k + 1, last);
             int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
-            float* a0 = One.Value == 1 ? step.PreActivationsOf(j + (at0 * S.Count)) : a + (at0 * pre);
-            float* a1 = One.Value == 1 ? step.PreActivationsOf(j + (at1 * S.Count)) : a + (at1 * pre);
+            float* a0 = step.PreActivationsOf<One>(a, j, at0, S.Count), a1 = step.PreActivationsOf<One>(a, j, at1, S.Count);
             V r0 = S.Load(a0), z0 = S.Load(a0 + units), r1 = S.Load(a1), z1 = S.Load(a1 + units);
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
                 ref r0, ref z0, ref r1, ref z1);
@@ -217,7 +214,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     /// are lacking.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardCandidate<S, V, One, Whole>(in CellStep step, int j, float* a, float* z, nint zRow)
+    static void ForwardCandidate<S, V, One, Whole>(in CellStep step, int j, float* candidate, float* z, nint zRow)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
@@ -263,7 +260,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         }
 
         // The room behind a row's pre-activations can be read.
-        V PreActivation(int at, int n) => One.Value == 1 ? Lanes<S, V>.Load(a + (at * pre), n) : S.Load(a + (at * pre));
+        V PreActivation(int at, int n) => One.Value == 1 ? Lanes<S, V>.Load(candidate + (at * pre), n) : S.Load(candidate + (at * pre));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

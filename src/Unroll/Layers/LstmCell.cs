@@ -130,9 +130,8 @@ readonly unsafe struct LstmCell : ICell
         nint group = step.GroupUnits, iAt = Math.Max(gateI, 0) * group, fAt = Math.Max(gateF, 0) * group, gAt = gateG * group, oAt = Math.Max(gateO, 0) * group;
         nint iTo = gateI * h, fTo = gateF * h, gTo = gateG * h, oTo = gateO * h;
 
-        // Of one row the output gates wait where h will be, one behind the other.
         var isRow = One.Value == 1 || step.Rows == 1;
-        var output = isRow ? step.H1 + j : a + oAt;
+        var output = OutputGates(step, j);
         for (var count = One.Value == 1 ? units / S.Count : step.Rows; count > 0; count--)
         {
             // The room behind a row's pre-activations can be read.
@@ -182,6 +181,10 @@ readonly unsafe struct LstmCell : ICell
         }
     }
 
+    /// <summary>Where o waits for tanh(c): in its pre-activations' place or, of one row, where h will be, one vector behind the other.</summary>
+    float* OutputGates(in CellStep step, int j) =>
+        step.Rows == 1 ? step.H1 + j : step.PreActivationsOf(j) + (Math.Max(_o, 0) * step.GroupUnits);
+
     /// <summary>h = o⊙tanh(c), four vectors side by side; the last one stands in for those that are lacking.</summary>
     [MethodImpl(Kernel.Compilation)]
     void ForwardOutput<S, V, One, Whole>(in CellStep step, int j)
@@ -192,8 +195,7 @@ readonly unsafe struct LstmCell : ICell
     {
         int n = step.Units - j, unitStep = One.Value * S.Count;
         nint state = CellStep.Apart<One>(step.H, S.Count), oRow = One.Value == 1 ? S.Count : step.PreActivationRow;
-        float* c1 = step.C1 + j, h1 = step.H1 + j;
-        var o = One.Value == 1 ? h1 : step.PreActivationsOf(j) + (Math.Max(_o, 0) * step.GroupUnits);
+        float* c1 = step.C1 + j, h1 = step.H1 + j, o = OutputGates(step, j);
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
             int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
