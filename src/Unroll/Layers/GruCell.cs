@@ -83,12 +83,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     {
         if (!_before)
         {
-            // The candidates' pre-activations and z in their own place or, of one row, one behind the other: the former where h
-            // will be, the latter over pre-activations that have been read.
-            var candidate = One.Value == 1 ? step.H1 + j : step.PreActivationsOf(j);
-            var z = One.Value == 1 ? step.PreActivations + j : candidate + (2 * step.GroupUnits);
-            ForwardAfterProduct<S, V, One, Whole>(step, j, candidate, z);
-            ForwardCandidate<S, V, One, Whole>(step, j, candidate, z, step.PreActivationRow);
+            ForwardAfterProduct<S, V, One, Whole>(step, j);
+            ForwardCandidate<S, V, One, Whole>(step, j, z: null);
         }
         else if (phase == 0)
         {
@@ -96,7 +92,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         }
         else
         {
-            ForwardCandidate<S, V, One, Whole>(step, j, step.PreActivationsOf(j), step.Gates + step.H + j, 3 * (nint)step.H);
+            ForwardCandidate<S, V, One, Whole>(step, j, step.Gates + step.H + j);
         }
     }
 
@@ -121,7 +117,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     /// r, z and the candidate's pre-activation when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardAfterProduct<S, V, One, Whole>(in CellStep step, int j, float* candidate, float* z)
+    static void ForwardAfterProduct<S, V, One, Whole>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
@@ -129,8 +125,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     {
         // blocks: W_in·x + b_in, r, z, m
         int h = step.H, units = step.GroupUnits, n = step.Units - j, unitStep = One.Value * S.Count;
-        nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
-        var state = CellStep.Apart<One>(h, S.Count);
+        nint gate = CellStep.Apart<One>(3 * (nint)h, S.Count), state = CellStep.Apart<One>(h, S.Count);
         float* a = step.PreActivationsOf(j), gates = step.Gates + j, saved = step.Saved + j;
         var isFar = step.FetchesAhead<S, V>();
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
@@ -144,10 +139,10 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
                 ref r0, ref z0, ref r1, ref z1);
             V m0 = S.Load(a0 + (3 * units)), m1 = S.Load(a1 + (3 * units));
             V c0 = S.Fma(r0, m0, S.Load(a0)), c1 = S.Fma(r1, m1, S.Load(a1));
-            Lanes<S, V>.Store(candidate + (at0 * pre), c0, n0);
-            Lanes<S, V>.Store(candidate + (at1 * pre), c1, n1);
-            Lanes<S, V>.Store(z + (at0 * pre), z0, n0);
-            Lanes<S, V>.Store(z + (at1 * pre), z1, n1);
+            Lanes<S, V>.Store(a0, c0, n0);
+            Lanes<S, V>.Store(a1, c1, n1);
+            Lanes<S, V>.Store(a0 + (2 * units), z0, n0);
+            Lanes<S, V>.Store(a1 + (2 * units), z1, n1);
             if (step.Gates == null)
                 continue;
             float* g0 = gates + (at0 * gate), g1 = gates + (at1 * gate);
@@ -211,10 +206,10 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     /// <summary>
     /// n from its pre-activation, and h = n + z⊙(hₜ₋₁ − n), four vectors side by side; the last one stands in for those that
-    /// are lacking.
+    /// are lacking. z lies as the gates do or, where it is null, behind the pre-activation, in its own place.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardCandidate<S, V, One, Whole>(in CellStep step, int j, float* candidate, float* z, nint zRow)
+    static void ForwardCandidate<S, V, One, Whole>(in CellStep step, int j, float* z)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
@@ -222,16 +217,16 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     {
         int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
         var isFar = step.FetchesAhead<S, V>();
-        nint pre = CellStep.Apart<One>(step.PreActivationRow, S.Count), gate = CellStep.Apart<One>(3 * (nint)h, S.Count);
-        var state = CellStep.Apart<One>(h, S.Count);
-        zRow = CellStep.Apart<One>(zRow, S.Count);
-        float* gates = step.Gates + (2 * h) + j, hPrev = step.HPrev + j, h1 = step.H1 + j;
+        nint gate = CellStep.Apart<One>(3 * (nint)h, S.Count), state = CellStep.Apart<One>(h, S.Count), zAt = 2 * step.GroupUnits;
+        float* a = step.PreActivationsOf(j), gates = step.Gates + (2 * h) + j, hPrev = step.HPrev + j, h1 = step.H1 + j;
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
             int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
             int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
             int n2 = Lanes<S, V>.Valid<Whole>(n - (at2 * unitStep)), n3 = Lanes<S, V>.Valid<Whole>(n - (at3 * unitStep));
-            V v0 = PreActivation(at0, n0), v1 = PreActivation(at1, n1), v2 = PreActivation(at2, n2), v3 = PreActivation(at3, n3);
+            float* a0 = step.PreActivationsOf<One>(a, j, at0, S.Count), a1 = step.PreActivationsOf<One>(a, j, at1, S.Count);
+            float* a2 = step.PreActivationsOf<One>(a, j, at2, S.Count), a3 = step.PreActivationsOf<One>(a, j, at3, S.Count);
+            V v0 = S.Load(a0), v1 = S.Load(a1), v2 = S.Load(a2), v3 = S.Load(a3);
             Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
                 ref v0, ref v1, ref v2, ref v3);
             if (step.Gates != null)
@@ -242,10 +237,10 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
                 Lanes<S, V>.Store(gates + (at3 * gate), v3, n3);
             }
 
-            Blend<S, V>(v0, z + (at0 * zRow), hPrev + (at0 * state), h1 + (at0 * state), n0);
-            Blend<S, V>(v1, z + (at1 * zRow), hPrev + (at1 * state), h1 + (at1 * state), n1);
-            Blend<S, V>(v2, z + (at2 * zRow), hPrev + (at2 * state), h1 + (at2 * state), n2);
-            Blend<S, V>(v3, z + (at3 * zRow), hPrev + (at3 * state), h1 + (at3 * state), n3);
+            Blend<S, V>(v0, z == null ? a0 + zAt : z + (at0 * gate), hPrev + (at0 * state), h1 + (at0 * state), n0);
+            Blend<S, V>(v1, z == null ? a1 + zAt : z + (at1 * gate), hPrev + (at1 * state), h1 + (at1 * state), n1);
+            Blend<S, V>(v2, z == null ? a2 + zAt : z + (at2 * gate), hPrev + (at2 * state), h1 + (at2 * state), n2);
+            Blend<S, V>(v3, z == null ? a3 + zAt : z + (at3 * gate), hPrev + (at3 * state), h1 + (at3 * state), n3);
             if (isFar)
             {
                 Cache.Fetch(gates + (at0 * gate) + units);
@@ -258,9 +253,6 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
                 Cache.Fetch(h1 + (at3 * state) + units);
             }
         }
-
-        // The room behind a row's pre-activations can be read.
-        V PreActivation(int at, int n) => One.Value == 1 ? Lanes<S, V>.Load(candidate + (at * pre), n) : S.Load(candidate + (at * pre));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -86,9 +86,9 @@ interface ICell
 /// The arrays of one step for a block of rows and units, each at the first of them. Row strides are G·H for gates and
 /// H for all else.
 /// </summary>
-unsafe ref struct CellStep
+unsafe struct CellStep
 {
-    public int Rows { get; init; }
+    public int Rows { get; set; }
 
     /// <summary>Units of this call: a few forward, all H backward.</summary>
     public int Units { get; set; }
@@ -99,13 +99,13 @@ unsafe ref struct CellStep
     /// <summary>Floats from the pre-activations of one group of units to those of the next.</summary>
     public int GroupStride { get; set; }
 
-    public int H { get; init; }
+    public int H { get; set; }
 
     /// <summary>
     /// Whether the gates of all steps do not fit the caches, so that it pays to fetch lines ahead: forward those that the next
     /// units will write, backward the next row's.
     /// </summary>
-    public bool IsFar { get; init; }
+    public bool IsFar { get; set; }
 
     /// <summary>Whether lines are fetched ahead in a far pass: measured with 16 registers only.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -116,7 +116,7 @@ unsafe ref struct CellStep
     /// <summary>Forward only: [rows, groups, blocks, GroupUnits], <see cref="PreActivationRow"/> floats from row to row.</summary>
     public float* PreActivations { get; set; }
 
-    public nint PreActivationRow { get; init; }
+    public nint PreActivationRow { get; set; }
 
     /// <summary>
     /// [rows, G·H]. After forward: the gates' values, unless null, when no backward pass will come. After backward: the
@@ -145,24 +145,24 @@ unsafe ref struct CellStep
     public float* Peephole { get; set; }
 
     /// <summary>dY: ∂loss/∂h of this step from the layer above.</summary>
-    public float* DY { get; init; }
+    public float* DY { get; set; }
 
     /// <summary>
     /// In: ∂loss/∂h from the step after. Out: the part of ∂loss/∂hₜ₋₁ that passes by the products, to which the loop adds.
     /// </summary>
-    public float* DH { get; init; }
+    public float* DH { get; set; }
 
     /// <summary>∂loss/∂<see cref="HMasked"/>, to be added to: 0 at first under recurrent dropout, else <see cref="DH"/>.</summary>
-    public float* DHMasked { get; init; }
+    public float* DHMasked { get; set; }
 
     /// <summary>In: ∂loss/∂c from the step after. Out: ∂loss/∂cₜ₋₁.</summary>
-    public float* DC { get; init; }
+    public float* DC { get; set; }
 
     /// <summary>Where ∂loss/∂c of this step is left for a trace, what comes through h included; null when nobody asks for it.</summary>
-    public float* DCTrace { get; init; }
+    public float* DCTrace { get; set; }
 
     /// <summary>The gradient of the product whose operand was <see cref="Saved"/>.</summary>
-    public float* DSaved { get; init; }
+    public float* DSaved { get; set; }
 
     /// <summary>The pre-activations of unit <paramref name="j"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -189,16 +189,16 @@ unsafe ref struct CellStep
     public static nint Apart<One>(nint row, int lanes)
         where One : struct, IConstant => One.Value == 1 ? lanes : row;
 
-    /// <summary>Forward, goes on to the units that follow; <see cref="PreActivations"/> stay.</summary>
-    public void Advance()
+    /// <summary>Forward, goes on by so many units; <see cref="PreActivations"/> stay.</summary>
+    public void Advance(int units)
     {
-        Gates = Gates == null ? null : Gates + Units;
-        HPrev += Units;
-        HMasked += Units;
-        H1 += Units;
-        CPrev += Units;
-        C1 += Units;
-        Saved = Saved == null ? null : Saved + Units;
-        Peephole += Units;
+        Gates = Gates == null ? null : Gates + units;
+        HPrev += units;
+        HMasked += units;
+        H1 += units;
+        CPrev += units;
+        C1 += units;
+        Saved = Saved == null ? null : Saved + units;
+        Peephole += units;
     }
 }

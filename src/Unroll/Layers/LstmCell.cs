@@ -130,8 +130,6 @@ readonly unsafe struct LstmCell : ICell
         nint group = step.GroupUnits, iAt = Math.Max(gateI, 0) * group, fAt = Math.Max(gateF, 0) * group, gAt = gateG * group, oAt = Math.Max(gateO, 0) * group;
         nint iTo = gateI * h, fTo = gateF * h, gTo = gateG * h, oTo = gateO * h;
 
-        var isRow = One.Value == 1 || step.Rows == 1;
-        var output = OutputGates(step, j);
         for (var count = One.Value == 1 ? units / S.Count : step.Rows; count > 0; count--)
         {
             // The room behind a row's pre-activations can be read.
@@ -147,10 +145,8 @@ readonly unsafe struct LstmCell : ICell
             var input = gateI >= 0 ? S.Multiply(i, g) : g;
             var c = gateF >= 0 ? S.Fma(f, cPrev, input) : S.Add(cPrev, input);
             Lanes<S, V>.Store(c1, c, n);
-            if (hasOutput && isRow)
-                Lanes<S, V>.Store(output, o, n);
-            else if (hasOutput)
-                S.Store(output, o);
+            if (hasOutput)
+                S.Store(a + oAt, o);
             if (keep)
             {
                 if (gateI >= 0)
@@ -175,15 +171,10 @@ readonly unsafe struct LstmCell : ICell
 
             j += One.Value * S.Count;
             a = One.Value == 1 ? step.PreActivationsOf(j) : a + aRow;
-            output += One.Value == 1 ? S.Count : aRow;
             cPrevs += state;
             c1 += state;
         }
     }
-
-    /// <summary>Where o waits for tanh(c): in its pre-activations' place or, of one row, where h will be, one vector behind the other.</summary>
-    float* OutputGates(in CellStep step, int j) =>
-        step.Rows == 1 ? step.H1 + j : step.PreActivationsOf(j) + (Math.Max(_o, 0) * step.GroupUnits);
 
     /// <summary>h = o⊙tanh(c), four vectors side by side; the last one stands in for those that are lacking.</summary>
     [MethodImpl(Kernel.Compilation)]
@@ -194,8 +185,8 @@ readonly unsafe struct LstmCell : ICell
         where Whole : struct, IConstant
     {
         int n = step.Units - j, unitStep = One.Value * S.Count;
-        nint state = CellStep.Apart<One>(step.H, S.Count), oRow = One.Value == 1 ? S.Count : step.PreActivationRow;
-        float* c1 = step.C1 + j, h1 = step.H1 + j, o = OutputGates(step, j);
+        nint state = CellStep.Apart<One>(step.H, S.Count), oAt = Math.Max(_o, 0) * step.GroupUnits;
+        float* c1 = step.C1 + j, h1 = step.H1 + j, a = step.PreActivationsOf(j);
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
             int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
@@ -207,10 +198,10 @@ readonly unsafe struct LstmCell : ICell
                 ref v0, ref v1, ref v2, ref v3);
             if (_o >= 0)
             {
-                v0 = S.Multiply(Output(at0, n0), v0);
-                v1 = S.Multiply(Output(at1, n1), v1);
-                v2 = S.Multiply(Output(at2, n2), v2);
-                v3 = S.Multiply(Output(at3, n3), v3);
+                v0 = S.Multiply(S.Load(step.PreActivationsOf<One>(a, j, at0, S.Count) + oAt), v0);
+                v1 = S.Multiply(S.Load(step.PreActivationsOf<One>(a, j, at1, S.Count) + oAt), v1);
+                v2 = S.Multiply(S.Load(step.PreActivationsOf<One>(a, j, at2, S.Count) + oAt), v2);
+                v3 = S.Multiply(S.Load(step.PreActivationsOf<One>(a, j, at3, S.Count) + oAt), v3);
             }
 
             Lanes<S, V>.Store(h1 + (at0 * state), v0, n0);
@@ -226,9 +217,6 @@ readonly unsafe struct LstmCell : ICell
                 Cache.Fetch(next + (at3 * state));
             }
         }
-
-        // The room behind a row's pre-activations can be read.
-        V Output(int at, int n) => One.Value == 1 ? Lanes<S, V>.Load(o + (at * oRow), n) : S.Load(o + (at * oRow));
     }
 
     /// <summary>o = σ(aₒ + p_o⊙c) and h = o⊙tanh(c), two rows side by side.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Unroll.Numerics;
 
@@ -89,6 +90,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     // Groups of each phase that have room in a row of pre-activations.
     readonly int[] _together;
 
+    // Of a stream's two steps in turn.
+    readonly List<GroupsStep>[]? _plans;
+
     readonly RecurrentWeights<TCell> _weights;
     readonly AlignedBuffer? _partialGradients;
     readonly Arena.Region _preActivations, _dSaved;
@@ -122,6 +126,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var threads = context.Engine.Threads;
         var preActivations = (long)maxBatch * Math.Max(_preActivationRow, LargestRow);
         _preActivations = arena.Reserve((preActivations * (keep == Keep.TwoSteps ? threads : 1)) + ((threads - 1L) * ThreadGap));
+        _plans = keep == Keep.TwoSteps ? [[], []] : null;
         if (!ForBackward)
         {
             _gates = phases > 1 ? StepBuffer.InTurn(arena, 1, maxBatch, _width) : null;
@@ -168,6 +173,8 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         base.Resize(steps, batch, input);
         _gates?.Resize(batch);
         _saved?.Resize(batch);
+        foreach (var plan in _plans ?? [])
+            plan.Clear();
     }
 
     public override void PackBackward(int worker, int workers)
@@ -201,8 +208,10 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     public override void ForwardPart(int t, int part, int worker, int workers)
     {
-        var (first, end) = ParallelJob.Share(_weights.Of(part).Panels.Groups, worker, workers);
-        var step = new PartAction { Owner = this, T = t, Part = part, First = first, End = end, Worker = worker };
+        // From the end: the last group may be the largest, so its worker has one less where they are uneven.
+        var groups = _weights.Of(part).Panels.Groups;
+        var (first, end) = ParallelJob.Share(groups, workers - 1 - worker, workers);
+        var step = new PartAction { Owner = this, T = t, Part = part, First = groups - end, End = groups - first, Worker = worker };
         _context.Engine.Run(ref step);
     }
 
@@ -210,12 +219,21 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
+        // A stream's two steps take turns for ever: what they are made of is noted once.
+        var plan = rows == Batch ? _plans?[t] : null;
+        if (plan is { Count: > 0 })
+        {
+            foreach (ref readonly var groups in CollectionsMarshal.AsSpan(plan))
+                ForwardGroups<S, V>(groups);
+            return;
+        }
+
         for (var phase = 0; phase < _cell.Phases.Length; phase++)
-            ForwardPanels<S, V>(t, b, rows, phase, 0, _weights.Of(phase).Panels.Groups, worker: 0);
+            ForwardPanels<S, V>(t, b, rows, phase, 0, _weights.Of(phase).Panels.Groups, worker: 0, plan);
     }
 
-    /// <summary>A phase of a step for the units of groups [<paramref name="first"/>, <paramref name="end"/>).</summary>
-    void ForwardPanels<S, V>(int t, int b, int rows, int phase, int first, int end, int worker)
+    /// <summary>A phase of a step for the units of groups [<paramref name="first"/>, <paramref name="end"/>), noted in the plan if there is one.</summary>
+    void ForwardPanels<S, V>(int t, int b, int rows, int phase, int first, int end, int worker, List<GroupsStep>? plan)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -225,78 +243,105 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var weights = _weights.Of(phase);
         var panels = weights.Panels;
         var operand = part.Operand == ProductOperand.PreviousHidden ? RecurrentInput(t, b) : Saved(t, b);
-        var step = Step(t, b, rows, first * panels.UnitsPerGroup, worker);
-        var preActivations = step.PreActivations;
-        for (int group = first, count; group < end; group += count)
+        GroupsStep groups = default;
+        groups.Phase = phase;
+        SetStep(ref groups.Step, t, b, rows, first * panels.UnitsPerGroup, worker);
+        var preActivations = groups.Step.PreActivations;
+        for (int group = first, units, count; group < end; group += count, groups.Step.Advance(count * units))
         {
-            var (units, width) = (panels.Units(group), panels.Width(group));
-            var stride = weights.Stride(group);
-
-            if (group > first)
-                step.Advance();
-
             // Few rows take several full groups together: one product, and the cell's steps overlap in time.
+            units = panels.Units(group);
             count = Math.Max(1, Math.Min(_together[phase], Math.Min(end, panels.FullGroups) - group));
+            groups.Count = count;
+            groups.Step.GroupUnits = units;
+            groups.Step.GroupStride = weights.Stride(group);
+            groups.Step.Units = rows == 1 ? count * units : units;
 
-            // Field by field: an initializer writes a copy first, whose fields are read back before they are in the cache.
-            var product = new GemmProblem();
-            product.M = rows;
-            product.N = count * width;
-            product.GroupColumns = width;
-            product.CGroup = stride;
-            product.K = Layer.InputSize;
-            product.A = Input + RowOffset(t, b, Layer.InputSize);
-            product.ARow = Layer.InputSize;
-            product.C = preActivations;
-            product.CRow = step.PreActivationRow;
-            product.Start = TileStart.Bias;
+            ref var product = ref groups.Product;
+            SetInputs(ref product, t, b, rows, count, panels.Width(group), weights.Stride(group), preActivations);
+            product.B = panels.Weights(group);
+            product.BRows = panels.Depth;
+            product.IsFar = panels.Length >= Gemm.FarFloats;
+            product.Bias = panels.Bias(group);
             if (weights.Inputs is { } inputs)
             {
-                product.B = inputs.Weights(group);
-                product.Bias = inputs.Bias(group);
-                Gemm.Multiply<S, V>(product);
-
-                for (var k = 0; k < count; k++)
-                {
-                    var unit = (group + k) * panels.UnitsPerGroup;
-                    FillRows<S, V>(preActivations + (k * stride) + (part.GateCount * units), rows, weights.ApartBias + unit, units);
-                }
-
+                SetInputs(ref groups.Inputs, t, b, rows, count, panels.Width(group), weights.Stride(group), preActivations);
+                groups.Inputs.B = inputs.Weights(group);
+                groups.Inputs.Bias = inputs.Bias(group);
+                groups.ApartBias = weights.ApartBias + (group * panels.UnitsPerGroup);
                 product.K = 0;
-                product.C += units;
+                product.C = preActivations + units;
                 product.Start = TileStart.Destination;
             }
 
-            if (weights.Inputs is null || recurs)
-            {
-                product.K2 = recurs ? _h : 0;
-                product.A2 = operand;
-                product.A2Row = _h;
-                product.B = panels.Weights(group);
-                product.BRows = panels.Depth;
-                product.IsFar = panels.Length >= Gemm.FarFloats;
-                product.Bias = panels.Bias(group);
-                Gemm.Multiply<S, V>(product);
-            }
-
-            // A single row goes through all groups at once.
-            step.PreActivations = preActivations;
-            step.GroupUnits = units;
-            step.GroupStride = stride;
-            step.Units = rows == 1 ? count * units : units;
-            for (var done = step.Units; ; done += step.Units)
-            {
-                // The units that are left may fit a vector of half the width.
-                if (S.Count == 16 && units <= Simd256.Count)
-                    _cell.Forward<Simd256, Vector256<float>>(step, phase);
-                else
-                    _cell.Forward<S, V>(step, phase);
-                if (done == count * units)
-                    break;
-                step.Advance();
-                step.PreActivations += stride;
-            }
+            product.K2 = recurs ? _h : 0;
+            product.A2 = operand;
+            product.A2Row = _h;
+            plan?.Add(groups);
+            ForwardGroups<S, V>(groups);
         }
+    }
+
+    /// <summary>The product of the inputs with <paramref name="count"/> groups of so many columns.</summary>
+    /// <remarks>Field by field: a copy would read what has just been written, before it is in the cache.</remarks>
+    void SetInputs(ref GemmProblem product, int t, int b, int rows, int count, int columns, int stride, float* preActivations)
+    {
+        product.Blocks = 1;
+        product.M = rows;
+        product.GroupColumns = columns;
+        product.N = count * columns;
+        product.CGroup = stride;
+        product.K = Layer.InputSize;
+        product.A = Input + RowOffset(t, b, Layer.InputSize);
+        product.ARow = Layer.InputSize;
+        product.C = preActivations;
+        product.CRow = _preActivationRow;
+        product.Start = TileStart.Bias;
+    }
+
+    /// <summary>The products of some groups, and the cell's step on them.</summary>
+    void ForwardGroups<S, V>(in GroupsStep groups)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        int rows = groups.Step.Rows, units = groups.Step.GroupUnits;
+        nint stride = groups.Step.GroupStride;
+        if (groups.ApartBias != null)
+        {
+            Gemm.Multiply<S, V>(groups.Inputs);
+            var apart = groups.Inputs.C + (_cell.Phases[groups.Phase].GateCount * units);
+            for (var k = 0; k < groups.Count; k++)
+                FillRows<S, V>(apart + (k * stride), rows, groups.ApartBias + (k * units), units);
+        }
+
+        if (groups.Product.K + groups.Product.K2 > 0)
+            Gemm.Multiply<S, V>(groups.Product);
+
+        // A single row goes through all groups at once.
+        if (rows == 1 || groups.Count == 1)
+        {
+            ForwardUnits<S, V>(groups.Step, groups.Phase);
+            return;
+        }
+
+        var step = groups.Step;
+        for (var k = 0; k < groups.Count; k++)
+        {
+            ForwardUnits<S, V>(step, groups.Phase);
+            step.Advance(units);
+            step.PreActivations += stride;
+        }
+    }
+
+    void ForwardUnits<S, V>(in CellStep step, int phase)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        // The units that are left may fit a vector of half the width.
+        if (S.Count == 16 && step.GroupUnits <= Simd256.Count)
+            _cell.Forward<Simd256, Vector256<float>>(step, phase);
+        else
+            _cell.Forward<S, V>(step, phase);
     }
 
     void FillRows<S, V>(float* destination, int rows, float* values, int count)
@@ -322,16 +367,15 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
-        var step = Step(t, b, rows, 0, worker: 0) with
-        {
-            Units = _h,
-            DY = DY(t, b),
-            DH = DH(b),
-            DHMasked = DRecurrentInput(b),
-            DC = DC(b),
-            DCTrace = DCTrace(b),
-            DSaved = At(_dSaved) + ((nint)b * _h),
-        };
+        CellStep step = default;
+        SetStep(ref step, t, b, rows, 0, worker: 0);
+        step.Units = _h;
+        step.DY = DY(t, b);
+        step.DH = DH(b);
+        step.DHMasked = DRecurrentInput(b);
+        step.DC = DC(b);
+        step.DCTrace = DCTrace(b);
+        step.DSaved = At(_dSaved) + ((nint)b * _h);
         var products = _cell.Products;
         for (var p = products.Length - 1; p >= 0; p--)
         {
@@ -378,26 +422,38 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
             : new GradientRows { Pointer = saved, Stride = _h };
 
     /// <summary>A step's arrays without the gradients.</summary>
-    CellStep Step(int t, int b, int rows, int unit, int worker)
+    void SetStep(ref CellStep step, int t, int b, int rows, int unit, int worker)
     {
         float* gates = Gates(t, b), saved = Saved(t, b), peephole = _weights.Peephole;
-        return new()
-        {
-            Rows = rows,
-            H = _h,
-            IsFar = ForBackward && (long)Steps * Batch * _width >= FarGateFloats,
-            PreActivations = At(_preActivations) + ((((nint)worker * Batch) + b) * _preActivationRow)
-                + ((nint)ParallelJob.OwnerOf(b, Batch, _context.Engine.Threads) * ThreadGap),
-            PreActivationRow = _preActivationRow,
-            Gates = gates == null ? null : gates + unit,
-            HPrev = Hidden(t - 1, b) + unit,
-            HMasked = RecurrentInput(t, b) + unit,
-            H1 = Hidden(t, b) + unit,
-            CPrev = CellState(t - 1, b) + unit,
-            C1 = CellState(t, b) + unit,
-            Saved = saved == null ? null : saved + unit,
-            Peephole = peephole + unit,
-        };
+        step.Rows = rows;
+        step.H = _h;
+        step.IsFar = ForBackward && (long)Steps * Batch * _width >= FarGateFloats;
+        step.PreActivations = At(_preActivations) + ((((nint)worker * Batch) + b) * _preActivationRow)
+            + ((nint)ParallelJob.OwnerOf(b, Batch, _context.Engine.Threads) * ThreadGap);
+        step.PreActivationRow = _preActivationRow;
+        step.Gates = gates == null ? null : gates + unit;
+        step.HPrev = Hidden(t - 1, b) + unit;
+        step.HMasked = RecurrentInput(t, b) + unit;
+        step.H1 = Hidden(t, b) + unit;
+        step.CPrev = CellState(t - 1, b) + unit;
+        step.C1 = CellState(t, b) + unit;
+        step.Saved = saved == null ? null : saved + unit;
+        step.Peephole = peephole + unit;
+    }
+
+    /// <summary>Some groups of a phase of a step: their products, and the cell's step on them.</summary>
+    struct GroupsStep
+    {
+        public int Phase, Count;
+
+        /// <summary>Where the last gate's products stay apart, that of the inputs; then b_hh of that gate, else null.</summary>
+        public GemmProblem Inputs;
+        public float* ApartBias;
+
+        public GemmProblem Product;
+
+        /// <summary>Of the first group or, where there is one row, of all.</summary>
+        public CellStep Step;
     }
 
     ref struct GradientRows
@@ -423,7 +479,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct => Owner.ForwardPanels<S, V>(T, 0, Owner.Batch, Part, First, End, Worker);
+            where V : struct => Owner.ForwardPanels<S, V>(T, 0, Owner.Batch, Part, First, End, Worker, plan: null);
     }
 
     struct BackwardAction : IKernelAction

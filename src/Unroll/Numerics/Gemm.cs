@@ -10,7 +10,7 @@ namespace Unroll.Numerics;
 /// Legend: M rows, N columns, K length of the dot product. Each element of C is one sequential chain of fused
 /// multiply-adds over k, whatever the kernel, the blocking or the split over threads: equal inputs give equal bits.
 /// </remarks>
-unsafe ref struct GemmProblem
+unsafe struct GemmProblem
 {
     /// <summary>Blocks of A and C; B is common to all.</summary>
     public int Blocks = 1;
