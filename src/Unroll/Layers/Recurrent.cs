@@ -75,7 +75,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     const int FarGateFloats = 512 * 1024;
 
     // A row of pre-activations has the floats of the widest group, up to 128 with 256 bits, and more that its padding may
-    // overwrite or an activation of four vectors reads. Fewer than 32 rows have room for several groups, 8 KiB in all.
+    // overwrite or an activation of four vectors reads. Up to 16 rows have room for several groups, 8 KiB in all.
     const int LargestRow = 128 + 24, PreActivationFloats = 2048;
 
     // A page between the pre-activations of one thread's rows and the next one's: a processor fetches ahead beyond what is
@@ -90,7 +90,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     // Groups of each phase that have room in a row of pre-activations.
     readonly int[] _together;
 
-    // Of a stream's two steps in turn.
+    // What a stream's two steps are made of, noted when each is taken first: in turn they read the same places for ever.
     readonly List<GroupsStep>[]? _plans;
 
     readonly RecurrentWeights<TCell> _weights;
@@ -219,7 +219,6 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
-        // A stream's two steps take turns for ever: what they are made of is noted once.
         var plan = rows == Batch ? _plans?[t] : null;
         if (plan is { Count: > 0 })
         {

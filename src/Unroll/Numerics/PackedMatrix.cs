@@ -12,9 +12,6 @@ sealed unsafe class PackedMatrix
     // Workers begin at whole cache lines of the transposed source.
     const int RowGrain = 16;
 
-    // Rows that are copied into all panels before the next are read: a panel ends within a cache line.
-    const int RowsAtOnce = 16;
-
     readonly AlignedBuffer _buffer;
 
     /// <param name="k">Rows: the length of the dot products.</param>
@@ -73,7 +70,7 @@ sealed unsafe class PackedMatrix
         var count = KernelLanes.Of(kernel);
         for (int row = start, rows; row < end; row += rows)
         {
-            rows = transposed ? end - row : Math.Min(end - row, RowsAtOnce);
+            rows = transposed ? end - row : Math.Min(end - row, RowCopy.RowsAtOnce);
             var panel = destination;
             for (int n0 = 0, columns; n0 < n; n0 += columns)
             {

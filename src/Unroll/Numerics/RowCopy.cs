@@ -5,11 +5,19 @@ namespace Unroll.Numerics;
 /// <summary>Copies rows whose distances differ: how operands come into panels.</summary>
 static unsafe class RowCopy
 {
-    // Rows that are fetched ahead: each lies on another page, where a processor foresees nothing. Weight gradients of H = 128
-    // to 512 gained 2 % on a Zen 2 core; on Zen 4, nothing.
-    const int FetchedRows = 6;
+    /// <summary>
+    /// Rows that are fetched ahead: each lies on another page, where a processor foresees nothing. Weight gradients of H = 128
+    /// to 512 gained 2 % on a Zen 2 core; on Zen 4, nothing.
+    /// </summary>
+    public const int FetchedRows = 6;
 
-    /// <summary>destination[row·destinationRow + j] = source[row·sourceRow + j] for j &lt; width, and 0 for <paramref name="padding"/> more, fewer than a vector has.</summary>
+    /// <summary>Rows to be copied into all panels before the next are read: a panel ends within a cache line.</summary>
+    public const int RowsAtOnce = 16;
+
+    /// <summary>
+    /// destination[row·destinationRow + j] = source[row·sourceRow + j] for j &lt; width, and 0 for <paramref name="padding"/>
+    /// more, fewer than a vector has.
+    /// </summary>
     [MethodImpl(Kernel.Compilation)]
     public static void Copy<S, V>(float* source, nint sourceRow, float* destination, nint destinationRow, int rows, int width, int padding = 0)
         where S : struct, ISimd<V>

@@ -52,13 +52,6 @@ static unsafe class TallProduct
     // Shares of several threads begin at a multiple of so many rows.
     const int ShareRows = 6;
 
-    // Rows that are fetched ahead of a copy: each lies on another page, where a processor foresees nothing. Weight gradients of
-    // H = 128 to 512 gained 2 % on a Zen 2 core; on Zen 4, nothing.
-    const int FetchedRows = 6;
-
-    // Rows that are copied into all panels before the next are read: a panel ends within a cache line.
-    const int RowsAtOnce = 16;
-
     // Room behind each copied tile for the lanes that its last store writes too many.
     const int TilePadding = 16;
 
@@ -215,7 +208,7 @@ static unsafe class TallProduct
         for (int k = k0, count; k < k1; k += count)
         {
             var (row, following) = rows.At(k);
-            count = Math.Min(Math.Min(following, k1 - k), RowsAtOnce);
+            count = Math.Min(Math.Min(following, k1 - k), RowCopy.RowsAtOnce);
             var panel = panels;
             for (int n0 = 0, width; n0 < n; n0 += width)
             {
@@ -267,7 +260,7 @@ static unsafe class TallProduct
             for (var j = 0; j < m; j += TileRows(S.Count))
             {
                 if (S.Registers == 16)
-                    Cache.Fetch(source + (FetchedRows * sourceRow) + j);
+                    Cache.Fetch(source + (RowCopy.FetchedRows * sourceRow) + j);
                 Simd256.Store(destination, Simd256.Load(source + j));
                 if (TileRows(S.Count) > Simd256.Count && m - j > Simd256.Count)
                     Simd128.Store(destination + Simd256.Count, Simd128.Load(source + j + Simd256.Count));
