@@ -129,7 +129,6 @@ readonly unsafe struct LstmCell : ICell
         var hasOutput = gateO >= 0 && po < 0;
         nint group = step.GroupUnits, iAt = Math.Max(gateI, 0) * group, fAt = Math.Max(gateF, 0) * group, gAt = gateG * group, oAt = Math.Max(gateO, 0) * group;
         nint iTo = gateI * h, fTo = gateF * h, gTo = gateG * h, oTo = gateO * h;
-
         for (var count = One.Value == 1 ? units / S.Count : step.Rows; count > 0; count--)
         {
             // The room behind a row's pre-activations can be read.

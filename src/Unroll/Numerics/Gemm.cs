@@ -203,17 +203,15 @@ static unsafe class Gemm
 
         var full = 3 * S.Count;
         var group = p.GroupColumns > 0 ? p.GroupColumns : p.N;
-        var panels = PackedMatrix.FullPanels(group, full);
+        var panels = PackedMatrix.FullPanels(group, full, S.Count);
         var bPanel = bRows * full;
-        if (group < p.N && panels * full == group && panels <= 4)
+
+        // Full panels that follow one another are those of one group.
+        if (p.CGroup == group && panels * full == group)
+            (group, panels) = (p.N, p.N / full);
+        if (group < p.N && panels * full == group && panels is >= 2 and <= 4)
         {
-            var groups = p.N / group;
-            if (panels == 1)
-                RowPanels<S, V>(left, groups, p.B, bPanel, p.C, p.CGroup, p.Start, p.Bias);
-            else if (p.CGroup == group)
-                RowPanels<S, V>(left, groups * panels, p.B, bPanel, p.C, full, p.Start, p.Bias);
-            else
-                RowPanels<S, V>(left, panels, groups, p.B, bPanel, p.C, full, p.CGroup, p.Start, p.Bias);
+            RowPanels<S, V>(left, panels, p.N / group, p.B, bPanel, p.C, full, p.CGroup, p.Start, p.Bias);
             return;
         }
 

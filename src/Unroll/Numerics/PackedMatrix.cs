@@ -38,11 +38,13 @@ sealed unsafe class PackedMatrix
     public static int PanelColumns(int left, int count) =>
         left <= 4 * count || count == 1 ? left : (count == 16 ? 4 : 3) * count;
 
-    /// <summary>Of a matrix of so many columns the panels of 3 vectors, which are <paramref name="full"/> columns: 4 may be left together.</summary>
-    public static int FullPanels(int columns, int full)
+    /// <summary>The panels of <paramref name="full"/> columns with which a matrix of so many begins.</summary>
+    public static int FullPanels(int columns, int full, int count)
     {
-        var panels = Math.Max(0, columns - (full / 3 * 4) + full - 1) / full;
-        return columns - (panels * full) == full ? panels + 1 : panels;
+        var panels = 0;
+        while (PanelColumns(columns - (panels * full), count) == full)
+            panels++;
+        return panels;
     }
 
     /// <summary>Floats in a row of a panel of so many columns: whole vectors, of which the last may be half of 16 lanes.</summary>
