@@ -22,6 +22,8 @@ unsafe struct GemmProblem
     public nint CBlock;
 
     public int M;
+
+    /// <summary>Columns, in whole vectors where there are several groups.</summary>
     public int N;
 
     /// <summary>Columns of A.</summary>
@@ -45,14 +47,20 @@ unsafe struct GemmProblem
     /// <summary>Whether B is a part of what all in all has <see cref="Gemm.FarFloats"/> or more.</summary>
     public bool IsFar;
 
-    /// <summary>Where B is several matrices of so many columns, in whole vectors, one behind the other; 0 if it is one.</summary>
-    public int GroupColumns;
+    /// <summary>So many matrices of N columns lie in B one behind the other, and so do their biases.</summary>
+    public int Groups = 1;
 
     public float* C;
     public nint CRow;
 
     /// <summary>Floats from one such matrix's columns of C to the next one's.</summary>
     public int CGroup;
+
+    /// <summary>
+    /// Of a single row with 16 registers: whether B is read from its last panels to its first. Products that turn round each time
+    /// find near what the one before has read last; in one direction a cache a little smaller than B has lost each panel again.
+    /// </summary>
+    public bool Backwards;
 
     public TileStart Start;
 
@@ -129,25 +137,24 @@ static unsafe class Gemm
             return;
         }
 
-        var group = p.GroupColumns > 0 ? p.GroupColumns : p.N;
-        var fetch = S.Registers == 16 && (p.IsFar || bRows * p.N >= FarFloats);
+        var fetch = S.Registers == 16 && (p.IsFar || bRows * p.N * p.Groups >= FarFloats);
         float* b = p.B, c = p.C, bias = p.Bias;
-        for (var n = 0; n < p.N; n += group)
+        for (var group = 0; group < p.Groups; group++)
         {
-            Panels<S, V>(p, bRows, b, Math.Min(group, p.N - n), fetch, c, bias);
-            b += bRows * group;
+            Panels<S, V>(p, bRows, b, fetch, c, bias);
+            b += bRows * p.N;
             c += p.CGroup;
-            bias += group;
+            bias += p.N;
         }
     }
 
     /// <summary>All rows against the panels of one group of columns.</summary>
-    static void Panels<S, V>(scoped in GemmProblem p, nint bRows, float* panel, int n, bool fetch, float* c, float* bias)
+    static void Panels<S, V>(scoped in GemmProblem p, nint bRows, float* panel, bool fetch, float* c, float* bias)
         where S : struct, ISimd<V>
         where V : struct
     {
         var depth = p.K + p.K2;
-        for (int columns; n > 0; n -= columns)
+        for (int n = p.N, columns; n > 0; n -= columns)
         {
             columns = PackedMatrix.PanelColumns(n, S.Count);
             var bStep = PackedMatrix.Padded(columns, S.Count);
@@ -201,58 +208,74 @@ static unsafe class Gemm
         left.A2 = p.A2;
         left.K2 = p.K2;
 
-        var full = 3 * S.Count;
-        var group = p.GroupColumns > 0 ? p.GroupColumns : p.N;
-        var panels = PackedMatrix.FullPanels(group, full, S.Count);
+        int full = 3 * S.Count, groups = p.Groups, n = p.N, panels = PackedMatrix.FullPanels(n, full, S.Count);
         var bPanel = bRows * full;
 
         // Full panels that follow one another are those of one group.
-        if (p.CGroup == group && panels * full == group)
-            (group, panels) = (p.N, p.N / full);
-        if (group < p.N && panels * full == group && panels is >= 2 and <= 4)
+        if (panels * full == n && p.CGroup == n)
+            (groups, panels, n) = (1, groups * panels, groups * n);
+        if (groups > 1 && panels * full == n && panels is >= 2 and <= 4)
         {
-            RowPanels<S, V>(left, panels, p.N / group, p.B, bPanel, p.C, full, p.CGroup, p.Start, p.Bias);
+            RowPanels<S, V>(left, panels, groups, p.B, bPanel, p.C, full, p.CGroup, p.Start, p.Bias, p.Backwards);
             return;
         }
 
-        float* b = p.B, c = p.C, bias = p.Bias;
-        for (var n = 0; n < p.N; n += group)
+        // A last panel of four vectors goes beside one or two others, such that none of these is left alone.
+        var rest = n - (panels * full);
+        var beside = rest < 4 * S.Count ? 0 : panels % 4 == 3 ? 1 : Math.Min(panels, 2);
+        panels -= beside;
+        var taken = panels * full;
+        for (var i = 0; i < groups; i++)
         {
-            var taken = panels * full;
+            nint group = p.Backwards ? groups - 1 - i : i;
+            float* b = p.B + (group * bRows * n), c = p.C + (group * p.CGroup), bias = p.Bias + (group * n);
+            if (rest > 0 && p.Backwards)
+                RowRest<S, V>(left, beside, rest, b + (bRows * taken), bPanel, c + taken, full, p.Start, bias + taken);
             if (panels > 0)
-                RowPanels<S, V>(left, panels, b, bPanel, c, full, p.Start, bias);
-            if (taken < group)
-                Rows<S, V>(1, group - taken, left, b + (bRows * taken), c + taken, p.CRow, p.Start, bias + taken);
-            b += bRows * group;
-            c += p.CGroup;
-            bias += group;
+                RowPanels<S, V>(left, panels, b, bPanel, c, full, p.Start, bias, p.Backwards);
+            if (rest > 0 && !p.Backwards)
+                RowRest<S, V>(left, beside, rest, b + (bRows * taken), bPanel, c + taken, full, p.Start, bias + taken);
         }
     }
 
     /// <summary>One row against so many full panels, four at a time side by side.</summary>
-    static void RowPanels<S, V>(in TileLeft left, int panels, float* b, nint bPanel, float* c, nint cPanel, TileStart start, float* bias)
+    static void RowPanels<S, V>(
+        in TileLeft left, int panels, float* b, nint bPanel, float* c, nint cPanel, TileStart start, float* bias, bool backwards)
         where S : struct, ISimd<V>
         where V : struct
     {
         var taken = panels & -4;
         if (taken > 0)
-            RowPanels<S, V>(left, 4, taken / 4, b, bPanel, c, cPanel, 4 * cPanel, start, bias);
+            RowPanels<S, V>(left, 4, taken / 4, b, bPanel, c, cPanel, 4 * cPanel, start, bias, backwards);
         if (taken < panels)
-            RowPanels<S, V>(left, panels - taken, 1, b + (taken * bPanel), bPanel, c + (taken * cPanel), cPanel, 0, start, bias + (taken * 3 * S.Count));
+            RowPanels<S, V>(left, panels - taken, 1, b + (taken * bPanel), bPanel, c + (taken * cPanel), cPanel, 0, start, bias + (taken * 3 * S.Count), backwards);
     }
 
     /// <summary>One row against full panels, <paramref name="side"/> side by side, so many times.</summary>
     static void RowPanels<S, V>(
-        in TileLeft left, int side, int times, float* b, nint bPanel, float* c, nint cPanel, nint cStep, TileStart start, float* bias)
+        in TileLeft left, int side, int times, float* b, nint bPanel, float* c, nint cPanel, nint cStep, TileStart start, float* bias, bool backwards)
         where S : struct, ISimd<V>
         where V : struct
     {
         switch (side)
         {
             case 1: Rows<S, V>(1, 3 * S.Count, left, b, c, 0, start, bias); break;
-            case 2: GemmTile.MultiplyRow<S, V, C2>(left, times, b, bPanel, c, cPanel, cStep, start, bias); break;
-            case 3: GemmTile.MultiplyRow<S, V, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias); break;
-            default: GemmTile.MultiplyRow<S, V, C4>(left, times, b, bPanel, c, cPanel, cStep, start, bias); break;
+            case 2: GemmTile.MultiplyRow<S, V, C2, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias, backwards); break;
+            case 3: GemmTile.MultiplyRow<S, V, C3, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias, backwards); break;
+            default: GemmTile.MultiplyRow<S, V, C4, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias, backwards); break;
+        }
+    }
+
+    /// <summary>One row against what a group has left, beside so many full panels.</summary>
+    static void RowRest<S, V>(in TileLeft left, int beside, int columns, float* b, nint bPanel, float* c, nint cPanel, TileStart start, float* bias)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        switch (beside)
+        {
+            case 1: GemmTile.MultiplyRow<S, V, C2, C4>(left, 1, b, bPanel, c, cPanel, 0, start, bias, backwards: false); break;
+            case 2: GemmTile.MultiplyRow<S, V, C3, C4>(left, 1, b, bPanel, c, cPanel, 0, start, bias, backwards: false); break;
+            default: Rows<S, V>(1, columns, left, b, c, 0, start, bias); break;
         }
     }
 

@@ -296,6 +296,7 @@ static unsafe class GemmTile
     /// <typeparam name="S">The kernel's vectors.</typeparam>
     /// <typeparam name="V">Their registers.</typeparam>
     /// <typeparam name="N">Panels, 2 to 4.</typeparam>
+    /// <typeparam name="W">Vectors of the last of them, 3 or, if it is the matrix's last and stands for itself, 4.</typeparam>
     /// <param name="left">The left operand.</param>
     /// <param name="times">How often N panels follow, one behind the other.</param>
     /// <param name="panel">The first panel.</param>
@@ -305,20 +306,32 @@ static unsafe class GemmTile
     /// <param name="destinationStep">Floats from the columns of N panels to those of the next N.</param>
     /// <param name="start">What the chains start from.</param>
     /// <param name="bias">The columns' bias.</param>
+    /// <param name="backwards">Whether the last N panels come first.</param>
     [MethodImpl(Kernel.Compilation)]
-    public static void MultiplyRow<S, V, N>(
-        in TileLeft left, int times, float* panel, nint panelStep, float* destination, nint destinationPanel, nint destinationStep, TileStart start, float* bias)
+    public static void MultiplyRow<S, V, N, W>(
+        in TileLeft left, int times, float* panel, nint panelStep, float* destination, nint destinationPanel, nint destinationStep, TileStart start, float* bias,
+        bool backwards)
         where S : struct, ISimd<V>
         where V : struct
         where N : struct, IConstant
+        where W : struct, IConstant
     {
-        var width = 3 * S.Count;
+        nint width = 3 * S.Count;
+        nint panelsStep = N.Value * panelStep, biasStep = N.Value * width;
+        if (backwards)
+        {
+            panel += (times - 1) * panelsStep;
+            destination += (times - 1) * destinationStep;
+            bias += (times - 1) * biasStep;
+            (panelsStep, destinationStep, biasStep) = (-panelsStep, -destinationStep, -biasStep);
+        }
+
         for (; times > 0; times--)
         {
             V c00 = default, c01 = default, c02 = default;
             V c10 = default, c11 = default, c12 = default;
             V c20 = default, c21 = default, c22 = default;
-            V c30 = default, c31 = default, c32 = default;
+            V c30 = default, c31 = default, c32 = default, wide = default;
             if (start != TileStart.Zero)
             {
                 var from = start == TileStart.Bias ? bias : destination;
@@ -327,6 +340,7 @@ static unsafe class GemmTile
                 LoadRow<S, V, S, V, C3>(from + step, S.Count, ref c10, ref c11, ref c12, ref c12);
                 if (N.Value > 2) LoadRow<S, V, S, V, C3>(from + (2 * step), S.Count, ref c20, ref c21, ref c22, ref c22);
                 if (N.Value > 3) LoadRow<S, V, S, V, C3>(from + (3 * step), S.Count, ref c30, ref c31, ref c32, ref c32);
+                if (W.Value > 3) wide = S.Load(from + ((N.Value - 1) * step) + width);
             }
 
             int k = left.K, more = left.K2;
@@ -343,13 +357,15 @@ static unsafe class GemmTile
                     c10 = S.Fma(x, S.Load(b1), c10);
                     c11 = S.Fma(x, S.Load(b1 + S.Count), c11);
                     c12 = S.Fma(x, S.Load(b1 + (2 * S.Count)), c12);
-                    b1 += width;
+                    if (N.Value == 2 && W.Value > 3) wide = S.Fma(x, S.Load(b1 + width), wide);
+                    b1 += N.Value == 2 ? W.Value * S.Count : width;
                     if (N.Value > 2)
                     {
                         c20 = S.Fma(x, S.Load(b2), c20);
                         c21 = S.Fma(x, S.Load(b2 + S.Count), c21);
                         c22 = S.Fma(x, S.Load(b2 + (2 * S.Count)), c22);
-                        b2 += width;
+                        if (N.Value == 3 && W.Value > 3) wide = S.Fma(x, S.Load(b2 + width), wide);
+                        b2 += N.Value == 3 ? W.Value * S.Count : width;
                     }
 
                     if (N.Value > 3)
@@ -357,7 +373,8 @@ static unsafe class GemmTile
                         c30 = S.Fma(x, S.Load(b3), c30);
                         c31 = S.Fma(x, S.Load(b3 + S.Count), c31);
                         c32 = S.Fma(x, S.Load(b3 + (2 * S.Count)), c32);
-                        b3 += width;
+                        if (N.Value == 4 && W.Value > 3) wide = S.Fma(x, S.Load(b3 + width), wide);
+                        b3 += N.Value == 4 ? W.Value * S.Count : width;
                     }
                 }
                 while (--k > 0);
@@ -372,10 +389,11 @@ static unsafe class GemmTile
             StoreRow<S, V, S, V, C3>(destination + destinationPanel, S.Count, c10, c11, c12, c12);
             if (N.Value > 2) StoreRow<S, V, S, V, C3>(destination + (2 * destinationPanel), S.Count, c20, c21, c22, c22);
             if (N.Value > 3) StoreRow<S, V, S, V, C3>(destination + (3 * destinationPanel), S.Count, c30, c31, c32, c32);
+            if (W.Value > 3) S.Store(destination + ((N.Value - 1) * destinationPanel) + width, wide);
 
-            panel += N.Value * panelStep;
+            panel += panelsStep;
             destination += destinationStep;
-            bias += N.Value * width;
+            bias += biasStep;
         }
     }
 

@@ -87,6 +87,33 @@ public class InferenceTests
         }
     }
 
+    /// <summary>Weights beyond the nearest cache, which a single row reads from one end and from the other by turns.</summary>
+    [Fact]
+    public void Stream_GivesTheBitsOfABatch_WhereWeightsAreLarge()
+    {
+        const int T = 6, B = 3, Width = 30;
+        foreach (var threads in new[] { 1, 2 })
+        {
+            using var engine = new Engine(threads, Kernels.Chosen);
+            foreach (var cell in CellOptions.All(101))
+            {
+                var model = Random(new(Width, [cell]), engine);
+                var input = Values(T * B * Width, 8);
+                var expected = model.CreatePredictor(T, B).Predict(input, T, B);
+                for (var row = 0; row < B; row++)
+                {
+                    var stream = model.CreateStream();
+                    var output = new float[101];
+                    for (var t = 0; t < T; t++)
+                    {
+                        stream.Step(input.AsSpan(((t * B) + row) * Width, Width), output);
+                        Assert.Equal(expected.AsSpan(((t * B) + row) * 101, 101).ToArray(), output);
+                    }
+                }
+            }
+        }
+    }
+
     /// <summary>Large enough that the threads share the units of a step: above two million operations a layer.</summary>
     public static TheoryData<RecurrentOptions> LargeCells =>
     [

@@ -28,25 +28,28 @@ public unsafe class GemmTests
         CompareKernels(p);
     }
 
-    /// <summary>Groups of columns, of which the product leaves out the last rows; what lies between them in C stays.</summary>
+    public static MatrixTheoryData<int, int, int, bool> GroupsOfColumns =>
+        new([1, 5, 20], [24, 56, 80, 96, 104, 128, 200], [0, 8], [false, true]);
+
+    /// <summary>
+    /// Groups of columns, of which the product leaves out the last rows; what lies between them in C stays. Of one row also
+    /// groups that follow one another, and all of them from the end.
+    /// </summary>
     [Theory]
-    [InlineData(1, 24)]
-    [InlineData(1, 96)]
-    [InlineData(5, 24)]
-    [InlineData(20, 96)]
-    public void Multiply_GivesTheSameBits_ForGroupsOfColumns(int rows, int columns)
+    [MemberData(nameof(GroupsOfColumns))]
+    public void Multiply_GivesTheSameBits_ForGroupsOfColumns(int rows, int columns, int gap, bool backwards)
     {
-        const int Groups = 6, K = 50, BRows = 70, Gap = 8;
+        const int Groups = 6, K = 50, BRows = 70;
         var random = new Random(6);
         float[] a = Fill(random, rows * K), b = Fill(random, Groups * BRows * columns), bias = Fill(random, Groups * columns);
-        var cRow = Groups * (columns + Gap);
+        var cRow = Groups * (columns + gap);
         var expected = new float[rows * cRow];
         for (var group = 0; group < Groups; group++)
         {
             var matrix = b.AsSpan(group * BRows * columns, K * columns).ToArray();
             var product = Run(KernelKind.Naive, a, matrix, bias.AsSpan(group * columns, columns).ToArray(), rows, columns, K);
             for (var row = 0; row < rows; row++)
-                product.AsSpan(row * columns, columns).CopyTo(expected.AsSpan((row * cRow) + (group * (columns + Gap))));
+                product.AsSpan(row * columns, columns).CopyTo(expected.AsSpan((row * cRow) + (group * (columns + gap))));
         }
 
         foreach (var kernel in Kernels.All.Where(kernel => kernel != KernelKind.Naive))
@@ -64,8 +67,9 @@ public unsafe class GemmTests
                 Kernels.Engine(kernel).Multiply(new GemmProblem
                 {
                     M = rows,
-                    N = Groups * columns,
-                    GroupColumns = columns,
+                    N = columns,
+                    Groups = Groups,
+                    Backwards = backwards,
                     K = K,
                     A = pa,
                     ARow = K,
@@ -73,7 +77,7 @@ public unsafe class GemmTests
                     BRows = BRows,
                     C = pc,
                     CRow = cRow,
-                    CGroup = columns + Gap,
+                    CGroup = columns + gap,
                     Start = TileStart.Bias,
                     Bias = pBias,
                 });
