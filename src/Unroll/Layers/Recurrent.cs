@@ -74,9 +74,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     // does; LSTM 32,60,32,128 (3.9 MB) 7 % for both. 32,28,28,128 (1.8 MB) would be up to 1 % slower.
     const int FarGateFloats = 512 * 1024;
 
-    // Weights of a phase from which on a single row's steps read them by turns forwards and backwards, 32 KiB: smaller ones stay in
-    // the nearest cache. On a Zen 2 core a stream of LSTM H = 32 takes 7 % less for it, H = 128 2 to 3 %, H = 512 3 %; batches of
-    // 10 rows and more gained nothing.
+    // Weights of a phase from which on, with 16 registers, a single row's steps read them by turns forwards and backwards, 32 KiB:
+    // smaller ones stay in the nearest cache. On a Zen 2 core a stream of LSTM H = 32 takes 7 % less for it, H = 128 2 to 3 %,
+    // H = 512 3 %; batches of 10 rows and more gained nothing.
     const long TurningFloats = 8 * 1024;
 
     // A row of pre-activations has the floats of the widest group, up to 128 with 256 bits, and more that its padding may
@@ -246,7 +246,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var part = _cell.Phases[phase];
         var weights = _weights.Of(phase);
         var panels = weights.Panels;
-        var backwards = rows == 1 && t % 2 == 1 && panels.Length >= TurningFloats;
+        var backwards = S.Registers == 16 && rows == 1 && t % 2 == 1 && panels.Length >= TurningFloats;
         var operand = part.Operand == ProductOperand.PreviousHidden ? RecurrentInput(t, b) : Saved(t, b);
         GroupsStep groups = default;
         groups.Phase = phase;
