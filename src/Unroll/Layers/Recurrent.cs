@@ -268,16 +268,14 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
             groups.Step.Units = rows == 1 ? count * units : units;
 
             ref var product = ref groups.Product;
-            SetInputs(ref product, t, b, rows, count, panels.Width(group), weights.Stride(group), preActivations);
-            product.Backwards = backwards;
+            SetInputs(ref product, t, b, rows, count, panels.Width(group), weights.Stride(group), preActivations, backwards);
             product.B = panels.Weights(group);
             product.BRows = panels.Depth;
             product.IsFar = panels.Length >= Gemm.FarFloats;
             product.Bias = panels.Bias(group);
             if (weights.Inputs is { } inputs)
             {
-                SetInputs(ref groups.Inputs, t, b, rows, count, panels.Width(group), weights.Stride(group), preActivations);
-                groups.Inputs.Backwards = backwards;
+                SetInputs(ref groups.Inputs, t, b, rows, count, panels.Width(group), weights.Stride(group), preActivations, backwards);
                 groups.Inputs.B = inputs.Weights(group);
                 groups.Inputs.Bias = inputs.Bias(group);
                 groups.ApartBias = weights.ApartBias + (group * panels.UnitsPerGroup);
@@ -296,13 +294,14 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     /// <summary>The product of the inputs with <paramref name="count"/> groups of so many columns.</summary>
     /// <remarks>Field by field: a copy would read what has just been written, before it is in the cache.</remarks>
-    void SetInputs(ref GemmProblem product, int t, int b, int rows, int count, int columns, int stride, float* preActivations)
+    void SetInputs(ref GemmProblem product, int t, int b, int rows, int count, int columns, int stride, float* preActivations, bool backwards)
     {
         product.Blocks = 1;
         product.M = rows;
         product.N = columns;
         product.Groups = count;
         product.CGroup = stride;
+        product.Backwards = backwards;
         product.K = Layer.InputSize;
         product.A = Input + RowOffset(t, b, Layer.InputSize);
         product.ARow = Layer.InputSize;

@@ -296,7 +296,7 @@ static unsafe class GemmTile
     /// <typeparam name="S">The kernel's vectors.</typeparam>
     /// <typeparam name="V">Their registers.</typeparam>
     /// <typeparam name="N">Panels, 2 to 4.</typeparam>
-    /// <typeparam name="W">Vectors of the last of them, 3 or, if it is the matrix's last and stands for itself, 4.</typeparam>
+    /// <typeparam name="W">Vectors of the last of them, 3 or, of 2 or 3 panels with which a matrix ends, 4.</typeparam>
     /// <param name="left">The left operand.</param>
     /// <param name="times">How often N panels follow, one behind the other.</param>
     /// <param name="panel">The first panel.</param>
@@ -373,8 +373,7 @@ static unsafe class GemmTile
                         c30 = S.Fma(x, S.Load(b3), c30);
                         c31 = S.Fma(x, S.Load(b3 + S.Count), c31);
                         c32 = S.Fma(x, S.Load(b3 + (2 * S.Count)), c32);
-                        if (N.Value == 4 && W.Value > 3) wide = S.Fma(x, S.Load(b3 + width), wide);
-                        b3 += N.Value == 4 ? W.Value * S.Count : width;
+                        b3 += width;
                     }
                 }
                 while (--k > 0);
