@@ -8,8 +8,9 @@ namespace Unroll.Book.Figures;
 /// <summary>The memory of a training pass, by the formula of chapter 10 and as allocated.</summary>
 /// <remarks>
 /// <code>
-/// bytes = 4·(T·B·(G·H + S·H + H) + (T + 1)·B·(H + C·H) + B·(152 + 3H + C·H) + 2·T·B·I + 2·T·B·O)
+/// bytes = 4·(T·B·(G·H + S·H + H) + (T + 1)·B·(H + C·H) + B·(152 + 2H + C·H) + T·B·I + 2·T·B·O)
 /// </code>
+/// S = 1 for the GRU, and for the LSTM where T·B·G·H &lt; 2¹⁹.
 /// One layer and a linear one at every step; B = 32, I = 28, H = 128, O = 10.
 /// </remarks>
 public sealed class TrainingMemoryFigure : Figure
@@ -22,11 +23,11 @@ public sealed class TrainingMemoryFigure : Figure
 
     static readonly int[] s_steps = [25, 50, 100, 150, 200, 250, 300, 350, 400];
 
-    static readonly (string Key, RecurrentOptions Options, int G, int S, int C, string Name)[] s_cells =
+    static readonly (string Key, RecurrentOptions Options, int G, Func<int, long> S, int C, string Name)[] s_cells =
     [
-        ("rnn", new RnnOptions(H), 1, 0, 0, "RNN"),
-        ("gru", new GruOptions(H), 3, 1, 0, "GRU"),
-        ("lstm", new LstmOptions(H), 4, 0, 1, "LSTM"),
+        ("rnn", new RnnOptions(H), 1, _ => 0, 0, "RNN"),
+        ("gru", new GruOptions(H), 3, _ => 1, 0, "GRU"),
+        ("lstm", new LstmOptions(H), 4, T => T * B * 4 * H < 1 << 19 ? 1 : 0, 1, "LSTM"),
     ];
 
     /// <inheritdoc/>
@@ -45,7 +46,7 @@ public sealed class TrainingMemoryFigure : Figure
         {
             var model = new SequenceModel(new SequenceModelOptions(I, [options, new LinearOptions(O)]), engine);
             double[] formula = [.. s_steps.Select(T => 4.0 * (
-                ((long)T * B * ((g * H) + (s * H) + H)) + ((T + 1L) * B * (H + (c * H))) + (B * (152 + (2 * H) + (c * H)))
+                ((long)T * B * ((g * H) + (s(T) * H) + H)) + ((T + 1L) * B * (H + (c * H))) + (B * (152 + (2 * H) + (c * H)))
                 + ((long)T * B * I) + (2L * T * B * O)))];
             double[] allocated = [.. s_steps.Select(T => (double)model.Unroll(T, B).ActivationBytes)];
             data.Values[$"{key}.100"] = allocated[Array.IndexOf(s_steps, 100)] / Mebibyte;

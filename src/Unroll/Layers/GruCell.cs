@@ -43,7 +43,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     public bool HasCellState => false;
 
-    public bool HasSaved => true;
+    public Saving Saves => Saving.Always;
 
     public ReadOnlySpan<ForwardPhase> Phases => _before ? s_phasesBeforeProduct : s_phasesAfterProduct;
 
@@ -60,14 +60,14 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             for (var j = 0; j < step.Units; j += S.Count)
             {
                 if (j + S.Count <= step.Units)
-                    Forward<S, V, C0, C1>(step, j, phase);
+                    Forward<S, V, C0, C16>(step, j, phase);
                 else
                     Forward<S, V, C0, C0>(step, j, phase);
             }
         }
         else if (step.Units % S.Count == 0)
         {
-            Forward<S, V, C1, C1>(step, 0, phase);
+            Forward<S, V, C1, C16>(step, 0, phase);
         }
         else
         {
@@ -75,24 +75,24 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         }
     }
 
-    void Forward<S, V, One, Whole>(in CellStep step, int j, int phase)
+    void Forward<S, V, One, N>(in CellStep step, int j, int phase)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
-        where Whole : struct, IConstant
+        where N : struct, IConstant
     {
         if (!_before)
         {
-            ForwardAfterProduct<S, V, One, Whole>(step, j);
-            ForwardCandidate<S, V, One, Whole>(step, j, z: null);
+            ForwardAfterProduct<S, V, One, N>(step, j);
+            ForwardCandidate<S, V, One, N>(step, j, z: null);
         }
         else if (phase == 0)
         {
-            ForwardGates<S, V, One, Whole>(step, j);
+            ForwardGates<S, V, One, N>(step, j);
         }
         else
         {
-            ForwardCandidate<S, V, One, Whole>(step, j, step.Gates + step.H + j);
+            ForwardCandidate<S, V, One, N>(step, j, step.Gates + step.H + j);
         }
     }
 
@@ -103,7 +103,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         if (product == 1)
         {
             var whole = step.H - (step.H % S.Count);
-            BackwardCandidate<S, V, C1>(step, 0, whole);
+            BackwardCandidate<S, V, C16>(step, 0, whole);
             if (whole < step.H)
                 BackwardCandidate<S, V, C0>(step, whole, step.H);
         }
@@ -117,11 +117,11 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     /// r, z and the candidate's pre-activation when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardAfterProduct<S, V, One, Whole>(in CellStep step, int j)
+    static void ForwardAfterProduct<S, V, One, N>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
-        where Whole : struct, IConstant
+        where N : struct, IConstant
     {
         // blocks: W_in·x + b_in, r, z, m
         int h = step.H, units = step.GroupUnits, n = step.Units - j, unitStep = One.Value * S.Count;
@@ -132,7 +132,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         {
             // Two vectors of each gate side by side, the last one twice where they are odd.
             int at0 = k, at1 = Math.Min(k + 1, last);
-            int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
+            int n0 = Lanes<S, V>.Valid<N>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<N>(n - (at1 * unitStep));
             float* a0 = step.PreActivationsOf<One>(a, j, at0, S.Count), a1 = step.PreActivationsOf<One>(a, j, at1, S.Count);
             V r0 = S.Load(a0 + units), z0 = S.Load(a0 + (2 * units)), r1 = S.Load(a1 + units), z1 = S.Load(a1 + (2 * units));
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
@@ -162,11 +162,11 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     /// <summary>r, z and q = r⊙hₜ₋₁ when the reset comes before the product.</summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardGates<S, V, One, Whole>(in CellStep step, int j)
+    static void ForwardGates<S, V, One, N>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
-        where Whole : struct, IConstant
+        where N : struct, IConstant
     {
         int h = step.H, units = step.GroupUnits, n = step.Units - j, unitStep = One.Value * S.Count;
         nint gate = CellStep.Apart<One>(3 * (nint)h, S.Count), state = CellStep.Apart<One>(h, S.Count);
@@ -175,7 +175,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
         {
             int at0 = k, at1 = Math.Min(k + 1, last);
-            int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
+            int n0 = Lanes<S, V>.Valid<N>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<N>(n - (at1 * unitStep));
             float* a0 = step.PreActivationsOf<One>(a, j, at0, S.Count), a1 = step.PreActivationsOf<One>(a, j, at1, S.Count);
             V r0 = S.Load(a0), z0 = S.Load(a0 + units), r1 = S.Load(a1), z1 = S.Load(a1 + units);
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
@@ -209,11 +209,11 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     /// are lacking. z lies as the gates do or, where it is null, behind the pre-activation, in its own place.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardCandidate<S, V, One, Whole>(in CellStep step, int j, float* z)
+    static void ForwardCandidate<S, V, One, N>(in CellStep step, int j, float* z)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
-        where Whole : struct, IConstant
+        where N : struct, IConstant
     {
         int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
         var isFar = step.FetchesAhead<S, V>();
@@ -222,8 +222,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
             int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
-            int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
-            int n2 = Lanes<S, V>.Valid<Whole>(n - (at2 * unitStep)), n3 = Lanes<S, V>.Valid<Whole>(n - (at3 * unitStep));
+            int n0 = Lanes<S, V>.Valid<N>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<N>(n - (at1 * unitStep));
+            int n2 = Lanes<S, V>.Valid<N>(n - (at2 * unitStep)), n3 = Lanes<S, V>.Valid<N>(n - (at3 * unitStep));
             float* a0 = step.PreActivationsOf<One>(a, j, at0, S.Count), a1 = step.PreActivationsOf<One>(a, j, at1, S.Count);
             float* a2 = step.PreActivationsOf<One>(a, j, at2, S.Count), a3 = step.PreActivationsOf<One>(a, j, at3, S.Count);
             V v0 = S.Load(a0), v1 = S.Load(a1), v2 = S.Load(a2), v3 = S.Load(a3);
@@ -264,10 +264,10 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     /// <summary>dn, dz, dh⊙z and, when the reset comes after, dr and dm.</summary>
     [MethodImpl(Kernel.Compilation)]
-    void BackwardCandidate<S, V, Whole>(in CellStep step, int first, int end)
+    void BackwardCandidate<S, V, N>(in CellStep step, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
-        where Whole : struct, IConstant
+        where N : struct, IConstant
     {
         var h = step.H;
         var one = S.Broadcast(1f);
@@ -276,7 +276,7 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             var gates = step.Gates + ((nint)row * 3 * h);
             for (var j = first; j < end; j += S.Count)
             {
-                var n = Lanes<S, V>.Valid<Whole>(end - j);
+                var n = Lanes<S, V>.Valid<N>(end - j);
                 var at = ((nint)row * h) + j;
                 if (step.FetchesAhead<S, V>() && j % Cache.Line == 0)
                 {

@@ -23,6 +23,19 @@ enum ProductGradient
     Saved,
 }
 
+/// <summary>When a cell's forward step saves a vector of H per row.</summary>
+enum Saving
+{
+    /// <summary>It has none.</summary>
+    Never,
+
+    /// <summary>Where a pass stays in the caches; elsewhere backward computes it again.</summary>
+    IfNear,
+
+    /// <summary>Backward needs it.</summary>
+    Always,
+}
+
 /// <summary>
 /// A part of the forward step: pre-activations of some gates, W_ih·x + b_ih + W_hh·operand + b_hh, then elementwise work.
 /// </summary>
@@ -61,8 +74,8 @@ interface ICell
     /// <summary>Whether a cell state c is carried beside h.</summary>
     bool HasCellState { get; }
 
-    /// <summary>Whether forward saves one vector of H per row for backward beyond gates and states.</summary>
-    bool HasSaved { get; }
+    /// <summary>When forward saves one vector of H per row for backward beyond gates and states.</summary>
+    Saving Saves { get; }
 
     /// <summary>The forward step's parts.</summary>
     ReadOnlySpan<ForwardPhase> Phases { get; }
@@ -136,8 +149,8 @@ unsafe struct CellStep
     public float* C1 { get; set; }
 
     /// <summary>
-    /// What the cell keeps: W_hn·h + b_hn, or r⊙h, of a GRU. Null when neither a later phase nor a
-    /// backward pass needs it.
+    /// What the cell keeps: W_hn·h + b_hn, or r⊙h, of a GRU; tanh(c) of an LSTM. Null when neither a later phase nor a
+    /// backward pass needs it, or where it is computed again.
     /// </summary>
     public float* Saved { get; set; }
 

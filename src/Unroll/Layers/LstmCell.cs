@@ -5,7 +5,7 @@ namespace Unroll.Layers;
 
 /// <summary>The step of an LSTM; the equations stand at <see cref="LstmOptions"/>.</summary>
 /// <remarks>
-/// Backward, with dc collecting from the step after; tanh(c) is computed again, which costs less than to write and read it:
+/// Backward, with dc collecting from the step after, and tanh(c) kept by the forward step or, where it would be far away, computed again:
 /// <code>
 /// do = dh⊙tanh(c)⊙o(1 − o)
 /// dc += dh⊙o⊙(1 − tanh²(c)) + do⊙p_o
@@ -52,7 +52,7 @@ readonly unsafe struct LstmCell : ICell
 
     public bool HasCellState => true;
 
-    public bool HasSaved => false;
+    public Saving Saves => Saving.IfNear;
 
     public ReadOnlySpan<ForwardPhase> Phases => _phases;
 
@@ -74,30 +74,40 @@ readonly unsafe struct LstmCell : ICell
         where V : struct
     {
         var isRow = step.Rows == 1;
-        var whole = step.Units - (step.Units % S.Count);
+        int rest = step.Units % S.Count, whole = step.Units - rest;
         if (isRow && IsCommon && whole > 0)
-            ForwardState<S, V, C1, C1, C1>(step, 0);
-        for (var j = 0; j < step.Units; j += S.Count)
+            ForwardState<S, V, C1, C1, C16>(step, 0);
+        for (var j = isRow && IsCommon ? whole : 0; j < whole; j += S.Count)
+            ForwardUnits<S, V, C16>(step, j);
+        switch (rest)
         {
-            if (!IsCommon)
-                ForwardState<S, V, C0, C0, C0>(step, j);
-            else if (j == whole)
-                ForwardState<S, V, C0, C1, C0>(step, j);
-            else if (!isRow)
-                ForwardState<S, V, C0, C1, C1>(step, j);
-
-            if (_po >= 0)
-                ForwardPeepholeOutput<S, V>(step, j);
-            else if (!isRow && j < whole)
-                ForwardOutput<S, V, C0, C1>(step, j);
-            else if (!isRow)
-                ForwardOutput<S, V, C0, C0>(step, j);
+            case 0: break;
+            case 2: ForwardUnits<S, V, C2>(step, whole); break;
+            case 4: ForwardUnits<S, V, C4>(step, whole); break;
+            default: ForwardUnits<S, V, C0>(step, whole); break;
         }
 
-        if (isRow && _po < 0 && whole == step.Units)
-            ForwardOutput<S, V, C1, C1>(step, 0);
+        if (isRow && _po < 0 && rest == 0)
+            ForwardOutput<S, V, C1, C16>(step, 0);
         else if (isRow && _po < 0)
             ForwardOutput<S, V, C1, C0>(step, 0);
+    }
+
+    /// <summary>The state of a vector of units in all rows, and their output, which a single row without peepholes computes for all units at once.</summary>
+    void ForwardUnits<S, V, N>(in CellStep step, int j)
+        where S : struct, ISimd<V>
+        where V : struct
+        where N : struct, IConstant
+    {
+        if (IsCommon)
+            ForwardState<S, V, C0, C1, N>(step, j);
+        else
+            ForwardState<S, V, C0, C0, N>(step, j);
+
+        if (_po >= 0)
+            ForwardPeepholeOutput<S, V>(step, j);
+        else if (step.Rows > 1)
+            ForwardOutput<S, V, C0, N>(step, j);
     }
 
     /// <summary>
@@ -107,16 +117,16 @@ readonly unsafe struct LstmCell : ICell
     /// <typeparam name="V">Their registers.</typeparam>
     /// <typeparam name="One">Whether there is one row, of which all units are computed that fill vectors.</typeparam>
     /// <typeparam name="Common">Whether the cell has every gate and no peepholes.</typeparam>
-    /// <typeparam name="Whole">Whether the units fill a vector.</typeparam>
+    /// <typeparam name="N">The units of a vector (see <see cref="Lanes{S, V}.Valid"/>).</typeparam>
     [MethodImpl(Kernel.Compilation)]
-    void ForwardState<S, V, One, Common, Whole>(in CellStep step, int j)
+    void ForwardState<S, V, One, Common, N>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
         where Common : struct, IConstant
-        where Whole : struct, IConstant
+        where N : struct, IConstant
     {
-        int h = step.H, units = step.Units, n = Lanes<S, V>.Valid<Whole>(units - j);
+        int h = step.H, units = step.Units, n = Lanes<S, V>.Valid<N>(units - j);
         float* a = step.PreActivationsOf(j), gates = step.Gates + j, cPrevs = step.CPrev + j, c1 = step.C1 + j, peephole = step.Peephole + j;
         nint gatesRow = CellStep.Apart<One>((nint)GateCount * h, S.Count), aRow = step.PreActivationRow;
         var state = CellStep.Apart<One>(h, S.Count);
@@ -177,11 +187,11 @@ readonly unsafe struct LstmCell : ICell
 
     /// <summary>h = o⊙tanh(c), four vectors side by side; the last one stands in for those that are lacking.</summary>
     [MethodImpl(Kernel.Compilation)]
-    void ForwardOutput<S, V, One, Whole>(in CellStep step, int j)
+    void ForwardOutput<S, V, One, N>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
-        where Whole : struct, IConstant
+        where N : struct, IConstant
     {
         int n = step.Units - j, unitStep = One.Value * S.Count;
         nint state = CellStep.Apart<One>(step.H, S.Count), oAt = Math.Max(_o, 0) * step.GroupUnits;
@@ -189,12 +199,21 @@ readonly unsafe struct LstmCell : ICell
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
             int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
-            int n0 = Lanes<S, V>.Valid<Whole>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<Whole>(n - (at1 * unitStep));
-            int n2 = Lanes<S, V>.Valid<Whole>(n - (at2 * unitStep)), n3 = Lanes<S, V>.Valid<Whole>(n - (at3 * unitStep));
+            int n0 = Lanes<S, V>.Valid<N>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<N>(n - (at1 * unitStep));
+            int n2 = Lanes<S, V>.Valid<N>(n - (at2 * unitStep)), n3 = Lanes<S, V>.Valid<N>(n - (at3 * unitStep));
             V v0 = Lanes<S, V>.Load(c1 + (at0 * state), n0), v1 = Lanes<S, V>.Load(c1 + (at1 * state), n1);
             V v2 = Lanes<S, V>.Load(c1 + (at2 * state), n2), v3 = Lanes<S, V>.Load(c1 + (at3 * state), n3);
             Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
                 ref v0, ref v1, ref v2, ref v3);
+            if (step.Saved != null)
+            {
+                var saved = step.Saved + j;
+                Lanes<S, V>.Store(saved + (at0 * state), v0, n0);
+                Lanes<S, V>.Store(saved + (at1 * state), v1, n1);
+                Lanes<S, V>.Store(saved + (at2 * state), v2, n2);
+                Lanes<S, V>.Store(saved + (at3 * state), v3, n3);
+            }
+
             if (_o >= 0)
             {
                 v0 = S.Multiply(S.Load(step.PreActivationsOf<One>(a, j, at0, S.Count) + oAt), v0);
@@ -242,6 +261,12 @@ readonly unsafe struct LstmCell : ICell
                 Lanes<S, V>.Store(gates + (at1 * gatesRow), o2, n);
             }
 
+            if (step.Saved != null)
+            {
+                Lanes<S, V>.Store(step.Saved + j + (at0 * h), c0, n);
+                Lanes<S, V>.Store(step.Saved + j + (at1 * h), c2, n);
+            }
+
             Lanes<S, V>.Store(h1 + (at0 * h), S.Multiply(o0, c0), n);
             Lanes<S, V>.Store(h1 + (at1 * h), S.Multiply(o2, c2), n);
             if (step.FetchesAhead<S, V>())
@@ -271,8 +296,16 @@ readonly unsafe struct LstmCell : ICell
         where V : struct
         where Common : struct, IConstant
     {
+        int h = step.H, rest = h % S.Count, whole = h - rest;
+        if (step.Saved != null)
+        {
+            BackwardUnits<S, V, Common, C16>(step, 0, step.Rows, 0, whole, step.Saved, h);
+            BackwardRest<S, V, Common>(step, 0, step.Rows, whole, rest, step.Saved + whole, h);
+            return;
+        }
+
         var tanhCs = stackalloc float[4 * S.Count];
-        int h = step.H, width = GateCount * h;
+        var width = GateCount * h;
         for (var row = 0; row < step.Rows; row++)
         {
             nint at = (nint)row * h, gatesAt = (nint)row * width;
@@ -291,81 +324,106 @@ readonly unsafe struct LstmCell : ICell
                     ref c0, ref c1, ref c2, ref c3);
                 Lanes<S, V>.StoreFour(tanhCs, c0, c1, c2, c3, 4 * S.Count);
 
-                var units = Math.Min(h - j0, 4 * S.Count);
-                var whole = units - (units % S.Count);
-                if (whole > 0)
-                    BackwardUnits<S, V, Common, C1>(step, row, j0, whole, tanhCs);
-                if (whole < units)
-                    BackwardUnits<S, V, Common, C0>(step, row, j0 + whole, units - whole, tanhCs + whole);
+                var full = Math.Min(whole - j0, 4 * S.Count);
+                if (full > 0)
+                    BackwardUnits<S, V, Common, C16>(step, row, 1, j0, full, tanhCs, 0);
+                if (full < 4 * S.Count)
+                    BackwardRest<S, V, Common>(step, row, 1, whole, rest, tanhCs + full, 0);
             }
         }
     }
 
-    /// <summary>The gradients of some units of a row, which with their tanh(c) come in whole vectors or are fewer than one.</summary>
-    [MethodImpl(Kernel.Compilation)]
-    void BackwardUnits<S, V, Common, Whole>(in CellStep step, int row, int j0, int units, float* tanhCs)
+    /// <summary>The gradients of the units that are fewer than a vector.</summary>
+    void BackwardRest<S, V, Common>(in CellStep step, int row, int rows, int j, int units, float* tanhC, int tanhRow)
         where S : struct, ISimd<V>
         where V : struct
         where Common : struct, IConstant
-        where Whole : struct, IConstant
+    {
+        switch (units)
+        {
+            case 0: break;
+            case 2: BackwardUnits<S, V, Common, C2>(step, row, rows, j, units, tanhC, tanhRow); break;
+            case 4: BackwardUnits<S, V, Common, C4>(step, row, rows, j, units, tanhC, tanhRow); break;
+            default: BackwardUnits<S, V, Common, C0>(step, row, rows, j, units, tanhC, tanhRow); break;
+        }
+    }
+
+    /// <summary>The gradients of some units of some rows, which come in whole vectors or are fewer than one.</summary>
+    [MethodImpl(Kernel.Compilation)]
+    void BackwardUnits<S, V, Common, N>(in CellStep step, int row, int rows, int j0, int units, float* tanhC, nint tanhRow)
+        where S : struct, ISimd<V>
+        where V : struct
+        where Common : struct, IConstant
+        where N : struct, IConstant
     {
         int gateI = Block<Common>(_i, 0), gateF = Block<Common>(_f, 1), gateG = Block<Common>(_g, 2), gateO = Block<Common>(_o, 3);
         int pi = Block<Common>(_pi, Absent), pf = Block<Common>(_pf, Absent), po = Block<Common>(_po, Absent);
-        nint h = step.H, at = (row * h) + j0, iAt = gateI * h, fAt = gateF * h, gAt = gateG * h, oAt = gateO * h;
-        float* gates = step.Gates + (row * GateCount * h) + j0, dY = step.DY + at, dHs = step.DH + at, dCs = step.DC + at, cPrevs = step.CPrev + at;
+        nint h = step.H, at = (row * h) + j0, iAt = gateI * h, fAt = gateF * h, gAt = gateG * h, oAt = gateO * h, gatesRow = GateCount * h;
+        float* gates = step.Gates + (row * gatesRow) + j0, dY = step.DY + at, dHs = step.DH + at, dCs = step.DC + at, cPrevs = step.CPrev + at;
         float* trace = Common.Value == 1 ? null : step.DCTrace, peephole = step.Peephole + j0;
         V one = S.Broadcast(1f), zero = S.Broadcast(0f);
-        for (var j = 0; j < units; j += S.Count)
+        for (; rows > 0; rows--)
         {
-            var n = Lanes<S, V>.Valid<Whole>(units - j);
-            var dH = S.Add(Lanes<S, V>.Load(dY + j, n), Lanes<S, V>.Load(dHs + j, n));
-            var dC = Lanes<S, V>.Load(dCs + j, n);
-            var tanhC = S.Load(tanhCs + j);
-            var tanhSlope = S.NegatedFma(tanhC, tanhC, one);
-            if (gateO >= 0)
+            for (var j = 0; j < units; j += S.Count)
             {
-                var o = Lanes<S, V>.Load(gates + oAt + j, n);
-                var dO = CellGradient.Sigmoid<S, V>(S.Multiply(dH, tanhC), o);
-                Lanes<S, V>.Store(gates + oAt + j, dO, n);
-                dC = S.Fma(S.Multiply(dH, o), tanhSlope, dC);
-                if (po >= 0)
-                    dC = S.Fma(dO, Lanes<S, V>.Load(peephole + (po * h) + j, n), dC);
-            }
-            else
-            {
-                dC = S.Fma(dH, tanhSlope, dC);
+                var n = Lanes<S, V>.Valid<N>(units - j);
+                var dH = S.Add(Lanes<S, V>.Load(dY + j, n), Lanes<S, V>.Load(dHs + j, n));
+                var dC = Lanes<S, V>.Load(dCs + j, n);
+                var tanh = Lanes<S, V>.Load(tanhC + j, n);
+                var tanhSlope = S.NegatedFma(tanh, tanh, one);
+                if (gateO >= 0)
+                {
+                    var o = Lanes<S, V>.Load(gates + oAt + j, n);
+                    var dO = CellGradient.Sigmoid<S, V>(S.Multiply(dH, tanh), o);
+                    Lanes<S, V>.Store(gates + oAt + j, dO, n);
+                    dC = S.Fma(S.Multiply(dH, o), tanhSlope, dC);
+                    if (po >= 0)
+                        dC = S.Fma(dO, Lanes<S, V>.Load(peephole + (po * h) + j, n), dC);
+                }
+                else
+                {
+                    dC = S.Fma(dH, tanhSlope, dC);
+                }
+
+                if (trace != null)
+                    Lanes<S, V>.Store(trace + at + j, dC, n);
+
+                var g = Lanes<S, V>.Load(gates + gAt + j, n);
+                var dCPrev = dC;
+                var dInput = dC;
+                if (gateF >= 0)
+                {
+                    var f = Lanes<S, V>.Load(gates + fAt + j, n);
+                    var cPrev = Lanes<S, V>.Load(cPrevs + j, n);
+                    var dF = CellGradient.Sigmoid<S, V>(S.Multiply(dC, cPrev), f);
+                    Lanes<S, V>.Store(gates + fAt + j, dF, n);
+                    dCPrev = S.Multiply(dC, f);
+                    if (pf >= 0)
+                        dCPrev = S.Fma(dF, Lanes<S, V>.Load(peephole + (pf * h) + j, n), dCPrev);
+                }
+
+                if (gateI >= 0)
+                {
+                    var i = Lanes<S, V>.Load(gates + iAt + j, n);
+                    var dI = CellGradient.Sigmoid<S, V>(S.Multiply(dC, g), i);
+                    Lanes<S, V>.Store(gates + iAt + j, dI, n);
+                    dInput = S.Multiply(dC, i);
+                    if (pi >= 0)
+                        dCPrev = S.Fma(dI, Lanes<S, V>.Load(peephole + (pi * h) + j, n), dCPrev);
+                }
+
+                Lanes<S, V>.Store(gates + gAt + j, CellGradient.Tanh<S, V>(dInput, g), n);
+                Lanes<S, V>.Store(dCs + j, CellGradient.Flush<S, V>(dCPrev), n);
+                Lanes<S, V>.Store(dHs + j, zero, n);
             }
 
-            if (trace != null)
-                Lanes<S, V>.Store(trace + at + j, dC, n);
-
-            var g = Lanes<S, V>.Load(gates + gAt + j, n);
-            var dCPrev = dC;
-            var dInput = dC;
-            if (gateF >= 0)
-            {
-                var f = Lanes<S, V>.Load(gates + fAt + j, n);
-                var cPrev = Lanes<S, V>.Load(cPrevs + j, n);
-                var dF = CellGradient.Sigmoid<S, V>(S.Multiply(dC, cPrev), f);
-                Lanes<S, V>.Store(gates + fAt + j, dF, n);
-                dCPrev = S.Multiply(dC, f);
-                if (pf >= 0)
-                    dCPrev = S.Fma(dF, Lanes<S, V>.Load(peephole + (pf * h) + j, n), dCPrev);
-            }
-
-            if (gateI >= 0)
-            {
-                var i = Lanes<S, V>.Load(gates + iAt + j, n);
-                var dI = CellGradient.Sigmoid<S, V>(S.Multiply(dC, g), i);
-                Lanes<S, V>.Store(gates + iAt + j, dI, n);
-                dInput = S.Multiply(dC, i);
-                if (pi >= 0)
-                    dCPrev = S.Fma(dI, Lanes<S, V>.Load(peephole + (pi * h) + j, n), dCPrev);
-            }
-
-            Lanes<S, V>.Store(gates + gAt + j, CellGradient.Tanh<S, V>(dInput, g), n);
-            Lanes<S, V>.Store(dCs + j, CellGradient.Flush<S, V>(dCPrev), n);
-            Lanes<S, V>.Store(dHs + j, zero, n);
+            gates += gatesRow;
+            dY += h;
+            dHs += h;
+            dCs += h;
+            cPrevs += h;
+            tanhC += tanhRow;
+            at += h;
         }
     }
 }

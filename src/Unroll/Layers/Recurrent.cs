@@ -71,7 +71,8 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     // Gates of a pass from which on 16 registers fetch ahead what a step will read and write of them, 2 MiB. On a Zen 2 core
     // LSTM 200,250,2,100 trains 12 % faster for what the forward step fetches, GRU 10 %, and 4 and 3 % for what the backward step
-    // does; LSTM 32,60,32,128 (3.9 MB) 7 % for both. 32,28,28,128 (1.8 MB) would be up to 1 % slower.
+    // does; LSTM 32,60,32,128 (3.9 MB) 7 % for both. 32,28,28,128 (1.8 MB) would be up to 1 % slower. Up to there an LSTM keeps
+    // tanh(c) for the backward pass; beyond, writing and reading it takes as long as the function.
     const int FarGateFloats = 512 * 1024;
 
     // Weights of a phase from which on, with 16 registers, a single row's steps read them by turns forwards and backwards, 32 KiB:
@@ -141,7 +142,8 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
 
         _gates = StepBuffer.ForSteps(arena, maxSteps, maxBatch, _width);
-        _saved = _cell.HasSaved ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h) : null;
+        var isNear = (long)maxSteps * maxBatch * _width < FarGateFloats;
+        _saved = _cell.Saves == Saving.Always || (_cell.Saves == Saving.IfNear && isNear) ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h) : null;
         _dSaved = arena.Reserve((long)maxBatch * _h);
         context.ReserveTallScratch(_width, _h, 1, layer.InputSize, 1);
         context.ReserveTallScratch(_width, 1, layer.InputSize, 1);

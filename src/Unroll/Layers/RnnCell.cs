@@ -27,7 +27,7 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
 
     public bool HasCellState => false;
 
-    public bool HasSaved => false;
+    public Saving Saves => Saving.Never;
 
     public ReadOnlySpan<ForwardPhase> Phases => s_phases;
 

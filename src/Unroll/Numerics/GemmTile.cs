@@ -45,6 +45,11 @@ readonly struct C6 : IConstant
     public static int Value => 6;
 }
 
+readonly struct C16 : IConstant
+{
+    public static int Value => 16;
+}
+
 /// <summary>What the accumulators of a tile start from.</summary>
 enum TileStart
 {

@@ -7,10 +7,11 @@ static unsafe class Lanes<S, V>
     where S : struct, ISimd<V>
     where V : struct
 {
-    /// <summary>Of <paramref name="n"/> floats those that a register takes; where all of them are <typeparamref name="Whole"/>, the JIT knows.</summary>
+    /// <summary>Lanes that a kernel loads or stores, of <paramref name="n"/> that are left.</summary>
+    /// <typeparam name="N">Their number where the JIT shall know it, so that it emits no branch: 16 for all lanes of any width, 0 where it is not known.</typeparam>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static int Valid<Whole>(int n)
-        where Whole : struct, IConstant => Whole.Value == 1 ? S.Count : n;
+    public static int Valid<N>(int n)
+        where N : struct, IConstant => N.Value == 0 ? n : Math.Min(N.Value, S.Count);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Load(float* source, int n) => n >= S.Count ? S.Load(source) : S.LoadPartial(source, n);
