@@ -280,6 +280,7 @@ static unsafe class Gemm
     }
 
     /// <summary>M rows against one panel of up to 4 vectors, tile by tile.</summary>
+    [MethodImpl(Kernel.Compilation)]
     public static void Rows<S, V>(
         int m, int columns, in TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias)
         where S : struct, ISimd<V>
@@ -293,6 +294,7 @@ static unsafe class Gemm
             Rows<S, V, S, V>(vectors, m, left, b, c, cRow, start, bias, last);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static void Rows<S, V, L, W>(
         int vectors, int m, in TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
@@ -302,36 +304,41 @@ static unsafe class Gemm
     {
         switch (vectors)
         {
-            case 1: Rows<S, V, L, W, C1>(m, left, b, c, cRow, start, bias, last); break;
-            case 2: Rows<S, V, L, W, C2>(m, left, b, c, cRow, start, bias, last); break;
-            case 3: Rows<S, V, L, W, C3>(m, left, b, c, cRow, start, bias, last); break;
-            default: Rows<S, V, L, W, C4>(m, left, b, c, cRow, start, bias, last); break;
+            case 1: Rows<S, V, L, W, C1, C1>(m, left, b, c, cRow, start, bias, last); break;
+            case 2: Rows<S, V, L, W, C2, C2>(m, left, b, c, cRow, start, bias, last); break;
+            case 3: Rows<S, V, L, W, C3, C3>(m, left, b, c, cRow, start, bias, last); break;
+            case 4 when S.Registers == 16 && m is 5 or 10:
+                Rows<S, V, L, W, C2, C4>(m, left, b, c, cRow, start, bias, S.Count);
+                Rows<S, V, L, W, C2, C4>(m, left, b + (2 * S.Count), c + (2 * S.Count), cRow, start, bias + (2 * S.Count), last);
+                break;
+            default: Rows<S, V, L, W, C4, C4>(m, left, b, c, cRow, start, bias, last); break;
         }
     }
 
-    [MethodImpl(Kernel.Compilation)]
-    static void Rows<S, V, L, W, C>(
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void Rows<S, V, L, W, C, P>(
         int m, in TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
         where L : struct, ISimd<W>
         where W : struct
         where C : struct, IConstant
+        where P : struct, IConstant
     {
         var (rows, tiles, others) = Tiles<S, V, C>(m);
         for (var row = 0; row < m;)
         {
             switch (rows)
             {
-                case 1: GemmTile.Multiply<S, V, L, W, C1, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                case 2: GemmTile.Multiply<S, V, L, W, C2, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                case 3: GemmTile.Multiply<S, V, L, W, C3, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 1: GemmTile.Multiply<S, V, L, W, C1, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 2: GemmTile.Multiply<S, V, L, W, C2, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 3: GemmTile.Multiply<S, V, L, W, C3, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
                 case 4 when S.Registers == 16 && C.Value == 3 && left.Fetch > 0:
-                    GemmTile.Multiply<S, V, L, W, C4, C, C1>(left, row, tiles, b, c, cRow, start, bias, last);
+                    GemmTile.Multiply<S, V, L, W, C4, C, P, C1>(left, row, tiles, b, c, cRow, start, bias, last);
                     break;
-                case 4: GemmTile.Multiply<S, V, L, W, C4, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                case 5: GemmTile.Multiply<S, V, L, W, C5, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                default: GemmTile.Multiply<S, V, L, W, C6, C, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 4: GemmTile.Multiply<S, V, L, W, C4, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 5: GemmTile.Multiply<S, V, L, W, C5, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                default: GemmTile.Multiply<S, V, L, W, C6, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
             }
 
             c += tiles * rows * cRow;

@@ -107,6 +107,7 @@ static unsafe class GemmTile
     /// <typeparam name="W">Its register.</typeparam>
     /// <typeparam name="R">Rows, up to 6.</typeparam>
     /// <typeparam name="C">Vectors, up to 4.</typeparam>
+    /// <typeparam name="P">Vectors of the panel: C, or more of which the tile reads some.</typeparam>
     /// <typeparam name="F">1 to fetch what lies behind, else 0.</typeparam>
     /// <param name="left">The left operand.</param>
     /// <param name="row">Its first row.</param>
@@ -118,7 +119,7 @@ static unsafe class GemmTile
     /// <param name="bias">The tile's columns of the bias; read only with <see cref="TileStart.Bias"/>.</param>
     /// <param name="last">Lanes of the last vector that belong to the destination, 1 to its Count.</param>
     [MethodImpl(Kernel.Compilation)]
-    public static void Multiply<S, V, L, W, R, C, F>(
+    public static void Multiply<S, V, L, W, R, C, P, F>(
         in TileLeft left, int row, int tiles, float* panel, float* destination, nint destinationRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
@@ -126,6 +127,7 @@ static unsafe class GemmTile
         where W : struct
         where R : struct, IConstant
         where C : struct, IConstant
+        where P : struct, IConstant
         where F : struct, IConstant
     {
         nint depth = left.K + left.K2, fetchStep = R.Value * left.Fetch;
@@ -269,7 +271,7 @@ static unsafe class GemmTile
                     }
 
                     a += step;
-                    b += ((C.Value - 1) * S.Count) + L.Count;
+                    b += ((P.Value - 1) * S.Count) + L.Count;
                 }
                 while (--k > 0);
 
