@@ -87,6 +87,8 @@ static unsafe class Gemm
     /// </summary>
     public const int FarFloats = 128 * 1024;
 
+    const int MostRowsTogether = 12;
+
     /// <summary>Computes <paramref name="problem"/> with the vectors of <typeparamref name="S"/>.</summary>
     public static void Multiply<S, V>(scoped in GemmProblem problem)
         where S : struct, ISimd<V>
@@ -158,6 +160,8 @@ static unsafe class Gemm
         {
             columns = PackedMatrix.PanelColumns(n, S.Count);
             var bStep = PackedMatrix.Padded(columns, S.Count);
+            // Few rows take all equal panels in one call.
+            var panels = p.Blocks * p.M <= MostRowsTogether ? Math.Max(1, PackedMatrix.FullPanels(n, columns, S.Count)) : 1;
             // One tile of rows reads a panel once: there is nothing to keep.
             var kBlock = p.Blocks * p.M <= GemmTile.MostRows ? Math.Max(depth, 1) : PanelBytes / (bStep * sizeof(float));
             for (var k = 0; k < depth; k += kBlock)
@@ -185,12 +189,13 @@ static unsafe class Gemm
                     left.A = k < p.K ? p.A + (block * p.ABlock) + k : p.A2 + (k - p.K);
                     left.A2 = p.A2;
                     Rows<S, V>(
-                        p.M, columns, left, panel + ((nint)k * bStep), c + (block * p.CBlock), p.CRow,
+                        p.M, columns, left, panels, panel + ((nint)k * bStep), bRows * bStep, c + (block * p.CBlock), p.CRow,
                         k == 0 ? p.Start : TileStart.Destination, bias);
                 }
             }
 
-            panel += bRows * bStep;
+            columns *= panels;
+            panel += bRows * bStep * panels;
             c += columns;
             bias += columns;
         }
@@ -259,7 +264,7 @@ static unsafe class Gemm
     {
         switch (side)
         {
-            case 1: Rows<S, V>(1, 3 * S.Count, left, b, c, 0, start, bias); break;
+            case 1: Rows<S, V>(1, 3 * S.Count, left, 1, b, 0, c, 0, start, bias); break;
             case 2: GemmTile.MultiplyRow<S, V, C2, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias, backwards); break;
             case 3: GemmTile.MultiplyRow<S, V, C3, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias, backwards); break;
             default: GemmTile.MultiplyRow<S, V, C4, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias, backwards); break;
@@ -275,28 +280,28 @@ static unsafe class Gemm
         {
             case 1: GemmTile.MultiplyRow<S, V, C2, C4>(left, 1, b, bPanel, c, cPanel, 0, start, bias, backwards: false); break;
             case 2: GemmTile.MultiplyRow<S, V, C3, C4>(left, 1, b, bPanel, c, cPanel, 0, start, bias, backwards: false); break;
-            default: Rows<S, V>(1, columns, left, b, c, 0, start, bias); break;
+            default: Rows<S, V>(1, columns, left, 1, b, 0, c, 0, start, bias); break;
         }
     }
 
-    /// <summary>M rows against one panel of up to 4 vectors, tile by tile.</summary>
+    /// <summary>M rows against panels of up to 4 vectors, tile by tile.</summary>
     [MethodImpl(Kernel.Compilation)]
     public static void Rows<S, V>(
-        int m, int columns, in TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias)
+        int m, int columns, in TileLeft left, int panels, float* b, nint bPanel, float* c, nint cRow, TileStart start, float* bias)
         where S : struct, ISimd<V>
         where V : struct
     {
         var vectors = (columns + S.Count - 1) / S.Count;
         var last = columns - ((vectors - 1) * S.Count);
         if (S.Count == 16 && last <= Simd256.Count)
-            Rows<S, V, Simd256, Vector256<float>>(vectors, m, left, b, c, cRow, start, bias, last);
+            Rows<S, V, Simd256, Vector256<float>>(vectors, m, left, panels, b, bPanel, c, cRow, start, bias, last);
         else
-            Rows<S, V, S, V>(vectors, m, left, b, c, cRow, start, bias, last);
+            Rows<S, V, S, V>(vectors, m, left, panels, b, bPanel, c, cRow, start, bias, last);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static void Rows<S, V, L, W>(
-        int vectors, int m, in TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
+        int vectors, int m, in TileLeft left, int panels, float* b, nint bPanel, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
         where L : struct, ISimd<W>
@@ -304,20 +309,20 @@ static unsafe class Gemm
     {
         switch (vectors)
         {
-            case 1: Rows<S, V, L, W, C1, C1>(m, left, b, c, cRow, start, bias, last); break;
-            case 2: Rows<S, V, L, W, C2, C2>(m, left, b, c, cRow, start, bias, last); break;
-            case 3: Rows<S, V, L, W, C3, C3>(m, left, b, c, cRow, start, bias, last); break;
+            case 1: Rows<S, V, L, W, C1, C1>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
+            case 2: Rows<S, V, L, W, C2, C2>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
+            case 3: Rows<S, V, L, W, C3, C3>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
             case 4 when S.Registers == 16 && m is 5 or 10:
-                Rows<S, V, L, W, C2, C4>(m, left, b, c, cRow, start, bias, S.Count);
-                Rows<S, V, L, W, C2, C4>(m, left, b + (2 * S.Count), c + (2 * S.Count), cRow, start, bias + (2 * S.Count), last);
+                Rows<S, V, L, W, C2, C4>(m, left, panels, b, bPanel, c, cRow, start, bias, S.Count);
+                Rows<S, V, L, W, C2, C4>(m, left, panels, b + (2 * S.Count), bPanel, c + (2 * S.Count), cRow, start, bias + (2 * S.Count), last);
                 break;
-            default: Rows<S, V, L, W, C4, C4>(m, left, b, c, cRow, start, bias, last); break;
+            default: Rows<S, V, L, W, C4, C4>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     static void Rows<S, V, L, W, C, P>(
-        int m, in TileLeft left, float* b, float* c, nint cRow, TileStart start, float* bias, int last)
+        int m, in TileLeft left, int panels, float* b, nint bPanel, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
         where L : struct, ISimd<W>
@@ -330,15 +335,15 @@ static unsafe class Gemm
         {
             switch (rows)
             {
-                case 1: GemmTile.Multiply<S, V, L, W, C1, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                case 2: GemmTile.Multiply<S, V, L, W, C2, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                case 3: GemmTile.Multiply<S, V, L, W, C3, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 1: GemmTile.Multiply<S, V, L, W, C1, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
+                case 2: GemmTile.Multiply<S, V, L, W, C2, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
+                case 3: GemmTile.Multiply<S, V, L, W, C3, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
                 case 4 when S.Registers == 16 && C.Value == 3 && left.Fetch > 0:
-                    GemmTile.Multiply<S, V, L, W, C4, C, P, C1>(left, row, tiles, b, c, cRow, start, bias, last);
+                    GemmTile.Multiply<S, V, L, W, C4, C, P, C1>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last);
                     break;
-                case 4: GemmTile.Multiply<S, V, L, W, C4, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                case 5: GemmTile.Multiply<S, V, L, W, C5, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
-                default: GemmTile.Multiply<S, V, L, W, C6, C, P, C0>(left, row, tiles, b, c, cRow, start, bias, last); break;
+                case 4: GemmTile.Multiply<S, V, L, W, C4, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
+                case 5: GemmTile.Multiply<S, V, L, W, C5, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
+                default: GemmTile.Multiply<S, V, L, W, C6, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
             }
 
             c += tiles * rows * cRow;

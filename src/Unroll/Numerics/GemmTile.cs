@@ -112,7 +112,9 @@ static unsafe class GemmTile
     /// <param name="left">The left operand.</param>
     /// <param name="row">Its first row.</param>
     /// <param name="tiles">Tiles, one below the other.</param>
-    /// <param name="panel">First vector of the panel; whole vectors for every k.</param>
+    /// <param name="panels">Panels of as many columns, one behind the other: these tiles are computed with each.</param>
+    /// <param name="panel">First vector of the first panel; whole vectors for every k.</param>
+    /// <param name="panelStep">Floats from panel to panel.</param>
     /// <param name="destination">First element of the tile.</param>
     /// <param name="destinationRow">Floats from row to row of the destination.</param>
     /// <param name="start">What the chains start from.</param>
@@ -120,7 +122,8 @@ static unsafe class GemmTile
     /// <param name="last">Lanes of the last vector that belong to the destination, 1 to its Count.</param>
     [MethodImpl(Kernel.Compilation)]
     public static void Multiply<S, V, L, W, R, C, P, F>(
-        in TileLeft left, int row, int tiles, float* panel, float* destination, nint destinationRow, TileStart start, float* bias, int last)
+        in TileLeft left, int row, int tiles, int panels, float* panel, nint panelStep, float* destination, nint destinationRow, TileStart start, float* bias,
+        int last)
         where S : struct, ISimd<V>
         where V : struct
         where L : struct, ISimd<W>
@@ -131,168 +134,176 @@ static unsafe class GemmTile
         where F : struct, IConstant
     {
         nint depth = left.K + left.K2, fetchStep = R.Value * left.Fetch;
-        var fetch = (byte*)(panel + (depth * C.Value * S.Count)) + (row * depth * left.Fetch);
-        for (; tiles > 0; tiles--)
+        for (; panels > 0; panels--)
         {
-            V c00 = default, c01 = default, c02 = default;
-            V c10 = default, c11 = default, c12 = default;
-            V c20 = default, c21 = default, c22 = default;
-            V c30 = default, c31 = default, c32 = default;
-            V c40 = default, c41 = default, c42 = default;
-            V c50 = default, c51 = default, c52 = default;
-            W c0l = default, c1l = default, c2l = default, c3l = default, c4l = default, c5l = default;
+            var fetch = (byte*)(panel + (depth * C.Value * S.Count)) + (row * depth * left.Fetch);
+            for (var tile = 0; tile < tiles; tile++)
+            {
+                V c00 = default, c01 = default, c02 = default;
+                V c10 = default, c11 = default, c12 = default;
+                V c20 = default, c21 = default, c22 = default;
+                V c30 = default, c31 = default, c32 = default;
+                V c40 = default, c41 = default, c42 = default;
+                V c50 = default, c51 = default, c52 = default;
+                W c0l = default, c1l = default, c2l = default, c3l = default, c4l = default, c5l = default;
 
-            if (start == TileStart.Destination)
-            {
-                LoadRow<S, V, L, W, C>(destination, last, ref c00, ref c01, ref c02, ref c0l);
-                if (R.Value > 1) LoadRow<S, V, L, W, C>(destination + (1 * destinationRow), last, ref c10, ref c11, ref c12, ref c1l);
-                if (R.Value > 2) LoadRow<S, V, L, W, C>(destination + (2 * destinationRow), last, ref c20, ref c21, ref c22, ref c2l);
-                if (R.Value > 3) LoadRow<S, V, L, W, C>(destination + (3 * destinationRow), last, ref c30, ref c31, ref c32, ref c3l);
-                if (R.Value > 4) LoadRow<S, V, L, W, C>(destination + (4 * destinationRow), last, ref c40, ref c41, ref c42, ref c4l);
-                if (R.Value > 5) LoadRow<S, V, L, W, C>(destination + (5 * destinationRow), last, ref c50, ref c51, ref c52, ref c5l);
-            }
-            else if (start == TileStart.Bias)
-            {
-                LoadRow<S, V, L, W, C>(bias, last, ref c00, ref c01, ref c02, ref c0l);
-                (c10, c11, c12, c1l) = (c00, c01, c02, c0l);
-                (c20, c21, c22, c2l) = (c00, c01, c02, c0l);
-                (c30, c31, c32, c3l) = (c00, c01, c02, c0l);
-                (c40, c41, c42, c4l) = (c00, c01, c02, c0l);
-                (c50, c51, c52, c5l) = (c00, c01, c02, c0l);
-            }
-
-            nint step = left.Step, row1 = left.Row, row2 = 2 * row1, row3 = 3 * row1, row4 = 4 * row1, row5 = 5 * row1;
-            int k = left.K, more = left.K2;
-            var a = left.A + (row * row1);
-            var b = panel;
-            while (true)
-            {
-                // Tested at the end, so that a step has one branch.
-                if (k > 0) do
+                if (start == TileStart.Destination)
                 {
-                    if (S.Registers == 16 && R.Value > 3)
-                    {
-                        // Row by row, with one broadcast beside 12 accumulators and the row of B, which has at most 3 vectors.
-                        var b0 = C.Value > 1 ? S.Load(b) : default;
-                        var b1 = C.Value > 2 ? S.Load(b + (1 * S.Count)) : default;
-                        var bl = L.Load(b + ((C.Value - 1) * S.Count));
-
-                        var ar = S.Broadcast(a[0]);
-                        if (C.Value > 1) c00 = S.Fma(ar, b0, c00);
-                        if (C.Value > 2) c01 = S.Fma(ar, b1, c01);
-                        c0l = L.Fma(Lower<V, W>(ar), bl, c0l);
-
-                        ar = S.Broadcast(a[row1]);
-                        if (C.Value > 1) c10 = S.Fma(ar, b0, c10);
-                        if (C.Value > 2) c11 = S.Fma(ar, b1, c11);
-                        c1l = L.Fma(Lower<V, W>(ar), bl, c1l);
-
-                        ar = S.Broadcast(a[row2]);
-                        if (C.Value > 1) c20 = S.Fma(ar, b0, c20);
-                        if (C.Value > 2) c21 = S.Fma(ar, b1, c21);
-                        c2l = L.Fma(Lower<V, W>(ar), bl, c2l);
-
-                        ar = S.Broadcast(a[row3]);
-                        if (C.Value > 1) c30 = S.Fma(ar, b0, c30);
-                        if (C.Value > 2) c31 = S.Fma(ar, b1, c31);
-                        c3l = L.Fma(Lower<V, W>(ar), bl, c3l);
-
-                        if (R.Value > 4)
-                        {
-                            ar = S.Broadcast(a[row4]);
-                            if (C.Value > 1) c40 = S.Fma(ar, b0, c40);
-                            if (C.Value > 2) c41 = S.Fma(ar, b1, c41);
-                            c4l = L.Fma(Lower<V, W>(ar), bl, c4l);
-                        }
-
-                        if (R.Value > 5)
-                        {
-                            ar = S.Broadcast(a[row5]);
-                            if (C.Value > 1) c50 = S.Fma(ar, b0, c50);
-                            if (C.Value > 2) c51 = S.Fma(ar, b1, c51);
-                            c5l = L.Fma(Lower<V, W>(ar), bl, c5l);
-                        }
-                    }
-                    else
-                    {
-                        var a0 = S.Broadcast(a[0]);
-                        var a1 = R.Value > 1 ? S.Broadcast(a[row1]) : a0;
-                        var a2 = R.Value > 2 ? S.Broadcast(a[row2]) : a0;
-                        var a3 = R.Value > 3 ? S.Broadcast(a[row3]) : a0;
-                        var a4 = R.Value > 4 ? S.Broadcast(a[row4]) : a0;
-                        var a5 = R.Value > 5 ? S.Broadcast(a[row5]) : a0;
-
-                        var bl = L.Load(b + ((C.Value - 1) * S.Count));
-                        c0l = L.Fma(Lower<V, W>(a0), bl, c0l);
-                        if (R.Value > 1) c1l = L.Fma(Lower<V, W>(a1), bl, c1l);
-                        if (R.Value > 2) c2l = L.Fma(Lower<V, W>(a2), bl, c2l);
-                        if (R.Value > 3) c3l = L.Fma(Lower<V, W>(a3), bl, c3l);
-                        if (R.Value > 4) c4l = L.Fma(Lower<V, W>(a4), bl, c4l);
-                        if (R.Value > 5) c5l = L.Fma(Lower<V, W>(a5), bl, c5l);
-
-                        if (C.Value > 1)
-                        {
-                            var b0 = S.Load(b);
-                            c00 = S.Fma(a0, b0, c00);
-                            if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
-                            if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
-                            if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
-                            if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
-                            if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
-                        }
-
-                        if (C.Value > 2)
-                        {
-                            var b1 = S.Load(b + (1 * S.Count));
-                            c01 = S.Fma(a0, b1, c01);
-                            if (R.Value > 1) c11 = S.Fma(a1, b1, c11);
-                            if (R.Value > 2) c21 = S.Fma(a2, b1, c21);
-                            if (R.Value > 3) c31 = S.Fma(a3, b1, c31);
-                            if (R.Value > 4) c41 = S.Fma(a4, b1, c41);
-                            if (R.Value > 5) c51 = S.Fma(a5, b1, c51);
-                        }
-
-                        if (C.Value > 3)
-                        {
-                            var b2 = S.Load(b + (2 * S.Count));
-                            c02 = S.Fma(a0, b2, c02);
-                            if (R.Value > 1) c12 = S.Fma(a1, b2, c12);
-                            if (R.Value > 2) c22 = S.Fma(a2, b2, c22);
-                            if (R.Value > 3) c32 = S.Fma(a3, b2, c32);
-                            if (R.Value > 4) c42 = S.Fma(a4, b2, c42);
-                            if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
-                        }
-                    }
-
-                    if (F.Value != 0 && Sse.IsSupported)
-                    {
-                        Sse.Prefetch1(fetch);
-                        fetch += fetchStep;
-                    }
-
-                    a += step;
-                    b += ((P.Value - 1) * S.Count) + L.Count;
+                    LoadRow<S, V, L, W, C>(destination, last, ref c00, ref c01, ref c02, ref c0l);
+                    if (R.Value > 1) LoadRow<S, V, L, W, C>(destination + (1 * destinationRow), last, ref c10, ref c11, ref c12, ref c1l);
+                    if (R.Value > 2) LoadRow<S, V, L, W, C>(destination + (2 * destinationRow), last, ref c20, ref c21, ref c22, ref c2l);
+                    if (R.Value > 3) LoadRow<S, V, L, W, C>(destination + (3 * destinationRow), last, ref c30, ref c31, ref c32, ref c3l);
+                    if (R.Value > 4) LoadRow<S, V, L, W, C>(destination + (4 * destinationRow), last, ref c40, ref c41, ref c42, ref c4l);
+                    if (R.Value > 5) LoadRow<S, V, L, W, C>(destination + (5 * destinationRow), last, ref c50, ref c51, ref c52, ref c5l);
                 }
-                while (--k > 0);
+                else if (start == TileStart.Bias)
+                {
+                    LoadRow<S, V, L, W, C>(bias, last, ref c00, ref c01, ref c02, ref c0l);
+                    (c10, c11, c12, c1l) = (c00, c01, c02, c0l);
+                    (c20, c21, c22, c2l) = (c00, c01, c02, c0l);
+                    (c30, c31, c32, c3l) = (c00, c01, c02, c0l);
+                    (c40, c41, c42, c4l) = (c00, c01, c02, c0l);
+                    (c50, c51, c52, c5l) = (c00, c01, c02, c0l);
+                }
 
-                if (more == 0)
-                    break;
-                a = left.A2 + (row * left.Row2);
-                step = 1;
-                row1 = left.Row2;
-                (row2, row3, row4, row5) = (2 * row1, 3 * row1, 4 * row1, 5 * row1);
-                (k, more) = (more, 0);
+                nint step = left.Step, row1 = left.Row, row2 = 2 * row1, row3 = 3 * row1, row4 = 4 * row1, row5 = 5 * row1;
+                int k = left.K, more = left.K2;
+                var a = left.A + (row * row1);
+                var b = panel;
+                while (true)
+                {
+                    // Tested at the end, so that a step has one branch.
+                    if (k > 0) do
+                    {
+                        if (S.Registers == 16 && R.Value > 3)
+                        {
+                            // Row by row, with one broadcast beside 12 accumulators and the row of B, which has at most 3 vectors.
+                            var b0 = C.Value > 1 ? S.Load(b) : default;
+                            var b1 = C.Value > 2 ? S.Load(b + (1 * S.Count)) : default;
+                            var bl = L.Load(b + ((C.Value - 1) * S.Count));
+
+                            var ar = S.Broadcast(a[0]);
+                            if (C.Value > 1) c00 = S.Fma(ar, b0, c00);
+                            if (C.Value > 2) c01 = S.Fma(ar, b1, c01);
+                            c0l = L.Fma(Lower<V, W>(ar), bl, c0l);
+
+                            ar = S.Broadcast(a[row1]);
+                            if (C.Value > 1) c10 = S.Fma(ar, b0, c10);
+                            if (C.Value > 2) c11 = S.Fma(ar, b1, c11);
+                            c1l = L.Fma(Lower<V, W>(ar), bl, c1l);
+
+                            ar = S.Broadcast(a[row2]);
+                            if (C.Value > 1) c20 = S.Fma(ar, b0, c20);
+                            if (C.Value > 2) c21 = S.Fma(ar, b1, c21);
+                            c2l = L.Fma(Lower<V, W>(ar), bl, c2l);
+
+                            ar = S.Broadcast(a[row3]);
+                            if (C.Value > 1) c30 = S.Fma(ar, b0, c30);
+                            if (C.Value > 2) c31 = S.Fma(ar, b1, c31);
+                            c3l = L.Fma(Lower<V, W>(ar), bl, c3l);
+
+                            if (R.Value > 4)
+                            {
+                                ar = S.Broadcast(a[row4]);
+                                if (C.Value > 1) c40 = S.Fma(ar, b0, c40);
+                                if (C.Value > 2) c41 = S.Fma(ar, b1, c41);
+                                c4l = L.Fma(Lower<V, W>(ar), bl, c4l);
+                            }
+
+                            if (R.Value > 5)
+                            {
+                                ar = S.Broadcast(a[row5]);
+                                if (C.Value > 1) c50 = S.Fma(ar, b0, c50);
+                                if (C.Value > 2) c51 = S.Fma(ar, b1, c51);
+                                c5l = L.Fma(Lower<V, W>(ar), bl, c5l);
+                            }
+                        }
+                        else
+                        {
+                            var a0 = S.Broadcast(a[0]);
+                            var a1 = R.Value > 1 ? S.Broadcast(a[row1]) : a0;
+                            var a2 = R.Value > 2 ? S.Broadcast(a[row2]) : a0;
+                            var a3 = R.Value > 3 ? S.Broadcast(a[row3]) : a0;
+                            var a4 = R.Value > 4 ? S.Broadcast(a[row4]) : a0;
+                            var a5 = R.Value > 5 ? S.Broadcast(a[row5]) : a0;
+
+                            var bl = L.Load(b + ((C.Value - 1) * S.Count));
+                            c0l = L.Fma(Lower<V, W>(a0), bl, c0l);
+                            if (R.Value > 1) c1l = L.Fma(Lower<V, W>(a1), bl, c1l);
+                            if (R.Value > 2) c2l = L.Fma(Lower<V, W>(a2), bl, c2l);
+                            if (R.Value > 3) c3l = L.Fma(Lower<V, W>(a3), bl, c3l);
+                            if (R.Value > 4) c4l = L.Fma(Lower<V, W>(a4), bl, c4l);
+                            if (R.Value > 5) c5l = L.Fma(Lower<V, W>(a5), bl, c5l);
+
+                            if (C.Value > 1)
+                            {
+                                var b0 = S.Load(b);
+                                c00 = S.Fma(a0, b0, c00);
+                                if (R.Value > 1) c10 = S.Fma(a1, b0, c10);
+                                if (R.Value > 2) c20 = S.Fma(a2, b0, c20);
+                                if (R.Value > 3) c30 = S.Fma(a3, b0, c30);
+                                if (R.Value > 4) c40 = S.Fma(a4, b0, c40);
+                                if (R.Value > 5) c50 = S.Fma(a5, b0, c50);
+                            }
+
+                            if (C.Value > 2)
+                            {
+                                var b1 = S.Load(b + (1 * S.Count));
+                                c01 = S.Fma(a0, b1, c01);
+                                if (R.Value > 1) c11 = S.Fma(a1, b1, c11);
+                                if (R.Value > 2) c21 = S.Fma(a2, b1, c21);
+                                if (R.Value > 3) c31 = S.Fma(a3, b1, c31);
+                                if (R.Value > 4) c41 = S.Fma(a4, b1, c41);
+                                if (R.Value > 5) c51 = S.Fma(a5, b1, c51);
+                            }
+
+                            if (C.Value > 3)
+                            {
+                                var b2 = S.Load(b + (2 * S.Count));
+                                c02 = S.Fma(a0, b2, c02);
+                                if (R.Value > 1) c12 = S.Fma(a1, b2, c12);
+                                if (R.Value > 2) c22 = S.Fma(a2, b2, c22);
+                                if (R.Value > 3) c32 = S.Fma(a3, b2, c32);
+                                if (R.Value > 4) c42 = S.Fma(a4, b2, c42);
+                                if (R.Value > 5) c52 = S.Fma(a5, b2, c52);
+                            }
+                        }
+
+                        if (F.Value != 0 && Sse.IsSupported)
+                        {
+                            Sse.Prefetch1(fetch);
+                            fetch += fetchStep;
+                        }
+
+                        a += step;
+                        b += ((P.Value - 1) * S.Count) + L.Count;
+                    }
+                    while (--k > 0);
+
+                    if (more == 0)
+                        break;
+                    a = left.A2 + (row * left.Row2);
+                    step = 1;
+                    row1 = left.Row2;
+                    (row2, row3, row4, row5) = (2 * row1, 3 * row1, 4 * row1, 5 * row1);
+                    (k, more) = (more, 0);
+                }
+
+                StoreRow<S, V, L, W, C>(destination, last, c00, c01, c02, c0l);
+                if (R.Value > 1) StoreRow<S, V, L, W, C>(destination + (1 * destinationRow), last, c10, c11, c12, c1l);
+                if (R.Value > 2) StoreRow<S, V, L, W, C>(destination + (2 * destinationRow), last, c20, c21, c22, c2l);
+                if (R.Value > 3) StoreRow<S, V, L, W, C>(destination + (3 * destinationRow), last, c30, c31, c32, c3l);
+                if (R.Value > 4) StoreRow<S, V, L, W, C>(destination + (4 * destinationRow), last, c40, c41, c42, c4l);
+                if (R.Value > 5) StoreRow<S, V, L, W, C>(destination + (5 * destinationRow), last, c50, c51, c52, c5l);
+
+                row += R.Value;
+                destination += R.Value * destinationRow;
             }
 
-            StoreRow<S, V, L, W, C>(destination, last, c00, c01, c02, c0l);
-            if (R.Value > 1) StoreRow<S, V, L, W, C>(destination + (1 * destinationRow), last, c10, c11, c12, c1l);
-            if (R.Value > 2) StoreRow<S, V, L, W, C>(destination + (2 * destinationRow), last, c20, c21, c22, c2l);
-            if (R.Value > 3) StoreRow<S, V, L, W, C>(destination + (3 * destinationRow), last, c30, c31, c32, c3l);
-            if (R.Value > 4) StoreRow<S, V, L, W, C>(destination + (4 * destinationRow), last, c40, c41, c42, c4l);
-            if (R.Value > 5) StoreRow<S, V, L, W, C>(destination + (5 * destinationRow), last, c50, c51, c52, c5l);
-
-            row += R.Value;
-            destination += R.Value * destinationRow;
+            panel += panelStep;
+            bias += C.Value * S.Count;
+            row -= tiles * R.Value;
+            destination += (C.Value * S.Count) - (tiles * R.Value * destinationRow);
         }
     }
 

@@ -306,7 +306,7 @@ static unsafe class TallProduct
         {
             for (var next = tileRows; isFar && next < Math.Min(2 * tileRows, rows - row); next++)
                 Cache.Fetch(c + (next * cRow), columns);
-            Gemm.Rows<S, V>(Math.Min(tileRows, rows - row), columns, left, panel, c, cRow, TileStart.Destination, null);
+            Gemm.Rows<S, V>(Math.Min(tileRows, rows - row), columns, left, 1, panel, 0, c, cRow, TileStart.Destination, null);
             left.A += tileStride;
             c += tileRows * cRow;
         }
