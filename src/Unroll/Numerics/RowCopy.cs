@@ -18,7 +18,6 @@ static unsafe class RowCopy
     /// destination[row·destinationRow + j] = source[row·sourceRow + j] for j &lt; width, and 0 for <paramref name="padding"/>
     /// more, fewer than a vector has.
     /// </summary>
-    [MethodImpl(Kernel.Compilation)]
     public static void Copy<S, V>(float* source, nint sourceRow, float* destination, nint destinationRow, int rows, int width, int padding = 0)
         where S : struct, ISimd<V>
         where V : struct
@@ -34,15 +33,33 @@ static unsafe class RowCopy
             return;
         }
 
-        var whole = width / S.Count * S.Count;
+        switch (width % S.Count)
+        {
+            case 0: Copy<S, V, C16>(source, sourceRow, destination, destinationRow, rows, width); break;
+            case 2: Copy<S, V, C2>(source, sourceRow, destination, destinationRow, rows, width); break;
+            case 4: Copy<S, V, C4>(source, sourceRow, destination, destinationRow, rows, width); break;
+            default: Copy<S, V, C0>(source, sourceRow, destination, destinationRow, rows, width); break;
+        }
+    }
+
+    /// <typeparam name="S">The kernel's vectors.</typeparam>
+    /// <typeparam name="V">Their registers.</typeparam>
+    /// <typeparam name="N">The lanes of a row's last vector (see <see cref="Lanes{S, V}.Valid"/>).</typeparam>
+    [MethodImpl(Kernel.Compilation)]
+    static void Copy<S, V, N>(float* source, nint sourceRow, float* destination, nint destinationRow, int rows, int width)
+        where S : struct, ISimd<V>
+        where V : struct
+        where N : struct, IConstant
+    {
+        var last = (width - 1) / S.Count * S.Count;
+        var n = Lanes<S, V>.Valid<N>(width - last);
         for (var row = 0; row < rows; row++)
         {
             if (S.Registers == 16)
                 Cache.Fetch(source + (FetchedRows * sourceRow), width);
-            for (var j = 0; j < whole; j += S.Count)
+            for (var j = 0; j < last; j += S.Count)
                 S.Store(destination + j, S.Load(source + j));
-            if (whole < width)
-                S.StorePartial(destination + whole, S.LoadPartial(source + whole, width - whole), width - whole);
+            Lanes<S, V>.Store(destination + last, Lanes<S, V>.Load(source + last, n), n);
             source += sourceRow;
             destination += destinationRow;
         }
