@@ -79,16 +79,12 @@ sealed unsafe class PackedMatrix
                 columns = PanelColumns(n - n0, count);
                 var padded = Padded(columns, count);
                 var target = panel + ((nint)row * padded);
+                if (columns < padded)
+                    RowCopy.ClearPadding(target, padded, rows, count);
                 if (transposed)
-                {
                     TransposedCopy.Copy(source + (n0 * sourceRow) + row, sourceRow, columns, rows, target, padded);
-                    for (var k0 = 0; k0 < rows; k0++)
-                        new Span<float>(target + (k0 * padded) + columns, padded - columns).Clear();
-                }
                 else
-                {
-                    RowCopy.Copy<Simd256, Vector256<float>>(source + (row * sourceRow) + n0, sourceRow, target, padded, rows, columns, padded - columns);
-                }
+                    RowCopy.Copy<Simd256, Vector256<float>>(source + (row * sourceRow) + n0, sourceRow, target, padded, rows, columns);
 
                 panel += (nint)k * padded;
             }

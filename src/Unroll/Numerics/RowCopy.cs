@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Unroll.Numerics;
 
@@ -14,17 +15,26 @@ static unsafe class RowCopy
     /// <summary>Rows to be copied into all panels before the next are read: a panel ends within a cache line.</summary>
     public const int RowsAtOnce = 16;
 
-    /// <summary>
-    /// destination[row·destinationRow + j] = source[row·sourceRow + j] for j &lt; width, and 0 for <paramref name="padding"/>
-    /// more, fewer than a vector has.
-    /// </summary>
-    public static void Copy<S, V>(float* source, nint sourceRow, float* destination, nint destinationRow, int rows, int width, int padding = 0)
+    /// <summary>Sets the last vector of rows of whole vectors (see <see cref="PackedMatrix.Padded"/>) to 0, before columns are copied there that do not fill it.</summary>
+    [MethodImpl(Kernel.Compilation)]
+    public static void ClearPadding(float* destination, int padded, int rows, int lanes)
+    {
+        var last = destination + padded - Math.Min(lanes, Simd256.Count);
+        for (var row = 0; row < rows; row++)
+        {
+            if (lanes < Simd256.Count)
+                Simd128.Store(last, Vector128<float>.Zero);
+            else
+                Simd256.Store(last, Vector256<float>.Zero);
+            last += padded;
+        }
+    }
+
+    /// <summary>destination[row·destinationRow + j] = source[row·sourceRow + j] for j &lt; width.</summary>
+    public static void Copy<S, V>(float* source, nint sourceRow, float* destination, nint destinationRow, int rows, int width)
         where S : struct, ISimd<V>
         where V : struct
     {
-        for (var row = 0; padding > 0 && row < rows; row++)
-            S.StorePartial(destination + (row * destinationRow) + width, S.Broadcast(0f), padding);
-
         // The columns of 1 for the biases, whose partial stores took 20 cycles each.
         if (width == 1)
         {

@@ -215,15 +215,16 @@ static unsafe class TallProduct
                 width = PackedMatrix.PanelColumns(n - n0, S.Count);
                 var padded = PackedMatrix.Padded(width, S.Count);
                 var target = panel + ((nint)(k - k0) * padded);
+                if (width < padded)
+                    RowCopy.ClearPadding(target, padded, count, S.Count);
                 var start = 0;
                 foreach (var group in columns)
                 {
                     var (from, to) = (Math.Max(start, n0), Math.Min(start + group.Width, n0 + width));
                     if (from < to)
                     {
-                        var padding = to == n0 + width ? padded - width : 0;
                         RowCopy.Copy<S, V>(
-                            group.Source + (row * group.SourceRow) + (from - start), group.SourceRow, target + (from - n0), padded, count, to - from, padding);
+                            group.Source + (row * group.SourceRow) + (from - start), group.SourceRow, target + (from - n0), padded, count, to - from);
                     }
 
                     start += group.Width;
