@@ -15,8 +15,8 @@ public unsafe class GemmTests
 
     [Fact]
     public void Multiply_GivesTheSameBits_ForOneRowAndForFew() =>
-        s_problems.Select(Gen.Int[1, 6], (p, rows) => p with { Blocks = 1, M = rows }).Sample(
-            CompareKernels, iter: 300, seed: "0000Kx9eUnR1", threads: 1);
+        s_problems.Select(Gen.Int[1, 12], (p, rows) => p with { Blocks = 1, M = rows }).Sample(
+            CompareKernels, iter: 500, seed: "0000Kx9eUnR1", threads: 1);
 
     [Theory]
     [InlineData(1)]
@@ -29,7 +29,7 @@ public unsafe class GemmTests
     }
 
     public static MatrixTheoryData<int, int, int, bool> GroupsOfColumns =>
-        new([1, 5, 20], [24, 56, 80, 96, 104, 128, 200], [0, 8], [false, true]);
+        new([1, 5, 10, 20], [24, 56, 80, 96, 104, 128, 200], [0, 8], [false, true]);
 
     /// <summary>
     /// Groups of columns, of which the product leaves out the last rows; what lies between them in C stays. Of one row also
