@@ -57,12 +57,15 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     {
         if (step.Rows > 1)
         {
-            for (var j = 0; j < step.Units; j += S.Count)
+            int rest = step.Units % S.Count, whole = step.Units - rest;
+            for (var j = 0; j < whole; j += S.Count)
+                Forward<S, V, C0, C16>(step, j, phase);
+            switch (rest)
             {
-                if (j + S.Count <= step.Units)
-                    Forward<S, V, C0, C16>(step, j, phase);
-                else
-                    Forward<S, V, C0, C0>(step, j, phase);
+                case 0: break;
+                case 2: Forward<S, V, C0, C2>(step, whole, phase); break;
+                case 4: Forward<S, V, C0, C4>(step, whole, phase); break;
+                default: Forward<S, V, C0, C0>(step, whole, phase); break;
             }
         }
         else if (step.Units % S.Count == 0)
@@ -102,10 +105,15 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     {
         if (product == 1)
         {
-            var whole = step.H - (step.H % S.Count);
+            int rest = step.H % S.Count, whole = step.H - rest;
             BackwardCandidate<S, V, C16>(step, 0, whole);
-            if (whole < step.H)
-                BackwardCandidate<S, V, C0>(step, whole, step.H);
+            switch (rest)
+            {
+                case 0: break;
+                case 2: BackwardCandidate<S, V, C2>(step, whole, step.H); break;
+                case 4: BackwardCandidate<S, V, C4>(step, whole, step.H); break;
+                default: BackwardCandidate<S, V, C0>(step, whole, step.H); break;
+            }
         }
         else if (_before)
         {

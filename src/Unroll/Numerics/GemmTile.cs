@@ -301,9 +301,9 @@ static unsafe class GemmTile
             }
 
             panel += panelStep;
-            bias += C.Value * S.Count;
+            bias += P.Value * S.Count;
             row -= tiles * R.Value;
-            destination += (C.Value * S.Count) - (tiles * R.Value * destinationRow);
+            destination += (P.Value * S.Count) - (tiles * R.Value * destinationRow);
         }
     }
 
