@@ -83,18 +83,35 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
         }
     }
 
-    [MethodImpl(Kernel.Compilation)]
     public void Backward<S, V>(in CellStep step, int product)
         where S : struct, ISimd<V>
         where V : struct
+    {
+        int rest = step.H % S.Count, whole = step.H - rest;
+        Backward<S, V, C16>(step, 0, whole);
+        switch (rest)
+        {
+            case 0: break;
+            case 2: Backward<S, V, C2>(step, whole, step.H); break;
+            case 4: Backward<S, V, C4>(step, whole, step.H); break;
+            default: Backward<S, V, C0>(step, whole, step.H); break;
+        }
+    }
+
+    /// <summary>The gradients of the units from <paramref name="first"/> on, which come in whole vectors or are fewer than one.</summary>
+    [MethodImpl(Kernel.Compilation)]
+    void Backward<S, V, N>(in CellStep step, int first, int end)
+        where S : struct, ISimd<V>
+        where V : struct
+        where N : struct, IConstant
     {
         var zero = S.Broadcast(0f);
         for (var row = 0; row < step.Rows; row++)
         {
             var offset = (nint)row * step.H;
-            for (var j = 0; j < step.H; j += S.Count)
+            for (var j = first; j < end; j += S.Count)
             {
-                var n = step.H - j;
+                var n = Lanes<S, V>.Valid<N>(end - j);
                 var at = offset + j;
                 var h = Lanes<S, V>.Load(step.H1 + at, n);
                 var dH = S.Add(Lanes<S, V>.Load(step.DY + at, n), Lanes<S, V>.Load(step.DH + at, n));
