@@ -298,11 +298,7 @@ public sealed class MersenneTwisterTests
         var generator = new MersenneTwister(8);
         var samples = new double[100];
         var order = new int[100];
-        Use();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 50; i++)
-            Use();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Allocations.AssertNone(Use);
 
         void Use()
         {
