@@ -18,7 +18,6 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     // Recurrent dropout: m [B, H], m⊙h [T, B, H] and the gradient on it [B, H].
     readonly Arena.Region _mask, _dMasked;
     readonly StepBuffer? _masked;
-    bool _isMasked;
     UnrolledRecurrent[]? _self;
 
     // Of each row the first step with a gradient: before, it has vanished.
@@ -51,6 +50,13 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         _masked = StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h);
     }
 
+    /// <summary>Whether recurrent dropout is on in this pass.</summary>
+    protected bool IsMasked
+    {
+        get;
+        private set => Change(ref field, value);
+    }
+
     public override int OutputSteps => _keep == Keep.LastOutput ? 1 : Steps;
 
     public override float* Output => _hidden.At(_keep == Keep.LastOutput ? Steps - 1 : 0, 0);
@@ -69,7 +75,11 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     public float* CarriedCell => _cellState is null ? null : At(_dC);
 
     /// <summary>Whether h0 is all 0, so that the first step needs no recurrent product.</summary>
-    public bool StartsAtZero { get; set; }
+    public bool StartsAtZero
+    {
+        get;
+        set => Change(ref field, value);
+    }
 
     /// <summary>Whether ∂loss/∂h0 is wanted.</summary>
     public bool WantsInitialGradient { get; set; }
@@ -169,8 +179,8 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
 
     public override void PrepareForward(bool training, ulong noise)
     {
-        _isMasked = training && _masked is not null;
-        if (!_isMasked)
+        IsMasked = training && _masked is not null;
+        if (!IsMasked)
             return;
         var mask = new DropoutMask(((RecurrentLayer)Layer).RecurrentDropout, noise);
         for (nint k = 0; k < (nint)Batch * _h; k++)
@@ -187,7 +197,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
             var end = Math.Min(b + block, b1);
             for (var t = t0; t < t1; t++)
             {
-                if (_isMasked)
+                if (IsMasked)
                     Mask(Hidden(t - 1, b), RecurrentInput(t, b), b, end, adds: false);
                 for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
                     ForwardStep(t, row, rows);
@@ -210,7 +220,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
                 TakeLastGradient(b, end);
             for (var t = t1 - 1; t >= t0; t--)
             {
-                if (_isMasked)
+                if (IsMasked)
                     new Span<float>(DRecurrentInput(b), (end - b) * _h).Clear();
                 for (int row = b, rows; (rows = ValidRows(t, ref row, end)) > 0; row += rows)
                 {
@@ -219,7 +229,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
                     Trace?.TakeCell(t, row, rows);
                 }
 
-                if (_isMasked)
+                if (IsMasked)
                     Mask(DRecurrentInput(b), DH(b), b, end, adds: true);
                 for (var row = b; Lengths is not null && row < end; row++)
                 {
@@ -248,6 +258,11 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
             for (var t = FirstStep; t < firstSteps[b]; t++)
                 ClearGradient(t, b);
         }
+    }
+
+    /// <summary>Forgets what the steps of the last pass were made of: the next one's differ.</summary>
+    protected virtual void ForgetPlans()
+    {
     }
 
     /// <summary>h and c of step <paramref name="t"/> for rows [b, b + rows), which are valid there.</summary>
@@ -291,12 +306,20 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     protected float* DC(int b) => At(_dC) + ((nint)b * _h);
 
     /// <summary>hₜ₋₁ as W_hh reads it: masked under recurrent dropout.</summary>
-    protected float* RecurrentInput(int t, int b) => _isMasked ? _masked!.At(t, b) : Hidden(t - 1, b);
+    protected float* RecurrentInput(int t, int b) => IsMasked ? _masked!.At(t, b) : Hidden(t - 1, b);
 
     /// <summary>The gradient on <see cref="RecurrentInput"/>, to be added to: <see cref="DH"/> unless masked.</summary>
-    protected float* DRecurrentInput(int b) => _isMasked ? At(_dMasked) + ((nint)b * _h) : DH(b);
+    protected float* DRecurrentInput(int b) => IsMasked ? At(_dMasked) + ((nint)b * _h) : DH(b);
 
     protected nint RowOffset(int t, int b, int width) => (((nint)t * Batch) + b) * width;
+
+    void Change(ref bool condition, bool value)
+    {
+        if (condition == value)
+            return;
+        condition = value;
+        ForgetPlans();
+    }
 
     /// <summary>Equal blocks of at most <paramref name="most"/> rows, in whole register tiles.</summary>
     static int BlockOf(int rows, int most)

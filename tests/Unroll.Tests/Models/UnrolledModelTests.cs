@@ -376,6 +376,44 @@ public class UnrolledModelTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Passes_AreThoseOfAFreshModel_WhateverPassCameBefore()
+    {
+        const int T = 6, B = 5, I = 2;
+        (int Steps, int Rows, bool HasState, bool Masks, int[] Lengths)[] passes =
+        [
+            (T, B, false, false, []), (T, B, true, false, []), (T, B, true, true, []), (T, B, false, true, []), (T, B, false, false, [6, 3, 0, 5, 1]),
+            (T, B, false, false, []), (4, B, false, false, []), (T, 3, true, false, []), (T, B, true, false, []),
+        ];
+        foreach (var cell in CellOptions.All(10))
+        {
+            var model = Model(new SequenceModelOptions(I, [cell, new LinearOptions(2)]), Kernels.Engine(Kernels.Chosen));
+            var used = model.Unroll(T, B);
+            for (var index = 0; index < passes.Length; index++)
+            {
+                if ((used.Steps, used.BatchSize) != (passes[index].Steps, passes[index].Rows))
+                    used.Resize(passes[index].Steps, passes[index].Rows);
+                Assert.Equal(Pass(index, model.Unroll(passes[index].Steps, passes[index].Rows)), Pass(index, used));
+            }
+
+            float[] Pass(int index, UnrolledModel unrolled)
+            {
+                var pass = passes[index];
+                var random = new Random(index);
+                random.NextValues(unrolled.Input);
+                random.NextValues(unrolled.OutputGradient);
+                unrolled.InitialState.Clear();
+                if (pass.HasState)
+                    random.NextValues(unrolled.InitialState.Hidden(0)[..(pass.Rows * 10)]);
+                model.Parameters.ZeroGradients();
+                unrolled.Forward(training: pass.Masks, noise: 3, lengths: pass.Lengths);
+                float[] output = [.. unrolled.Output];
+                unrolled.Backward();
+                return [.. output, .. model.Parameters.Gradients];
+            }
+        }
+    }
+
+    [Fact]
     public void TinyGradients_BecomeZero_NotDenormal()
     {
         // The loss on the last of 300 steps of a strongly contracting network: gradients fall far below 1e-38.
