@@ -99,26 +99,15 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         }
     }
 
-    public void Backward<S, V>(in CellStep step, int product)
+    public void Backward<S, V, N>(in CellStep step, int product, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
+        where N : struct, IConstant
     {
         if (product == 1)
-        {
-            int rest = step.H % S.Count, whole = step.H - rest;
-            BackwardCandidate<S, V, C16>(step, 0, whole);
-            switch (rest)
-            {
-                case 0: break;
-                case 2: BackwardCandidate<S, V, C2>(step, whole, step.H); break;
-                case 4: BackwardCandidate<S, V, C4>(step, whole, step.H); break;
-                default: BackwardCandidate<S, V, C0>(step, whole, step.H); break;
-            }
-        }
+            BackwardCandidate<S, V, N>(step, first, end);
         else if (_before)
-        {
-            BackwardReset<S, V>(step);
-        }
+            BackwardReset<S, V, N>(step, first, end);
     }
 
     /// <summary>
@@ -317,17 +306,18 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
 
     /// <summary>dr and the part of dhₜ₋₁ through q, when the reset comes first.</summary>
     [MethodImpl(Kernel.Compilation)]
-    static void BackwardReset<S, V>(in CellStep step)
+    static void BackwardReset<S, V, N>(in CellStep step, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
+        where N : struct, IConstant
     {
         var h = step.H;
         for (var row = 0; row < step.Rows; row++)
         {
             var gates = step.Gates + ((nint)row * 3 * h);
-            for (var j = 0; j < h; j += S.Count)
+            for (var j = first; j < end; j += S.Count)
             {
-                var n = h - j;
+                var n = Lanes<S, V>.Valid<N>(end - j);
                 var at = ((nint)row * h) + j;
                 var dQ = Lanes<S, V>.Load(step.DSaved + at, n);
                 var r = Lanes<S, V>.Load(gates + j, n);

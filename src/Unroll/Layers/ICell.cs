@@ -57,7 +57,7 @@ readonly record struct RecurrentProduct(int FirstGate, int GateCount, ProductOpe
 /// </summary>
 /// <remarks>
 /// A step runs its phases in order, each for a few units at a time: pre-activations, then Forward(step, phase). Going
-/// back, it calls Backward(step, p) for all units from the last product to the first, each followed by the gradient of
+/// back, it calls Backward(step, p, …) for all units from the last product to the first, each followed by the gradient of
 /// product p's operand.
 /// </remarks>
 interface ICell
@@ -90,9 +90,14 @@ interface ICell
         where S : struct, ISimd<V>
         where V : struct;
 
-    void Backward<S, V>(in CellStep step, int product)
+    /// <summary>
+    /// The step back for units [<paramref name="first"/>, <paramref name="end"/>), whole vectors or fewer than one, with N lanes in
+    /// each (see <see cref="Lanes{S, V}.Valid"/>).
+    /// </summary>
+    void Backward<S, V, N>(in CellStep step, int product, int first, int end)
         where S : struct, ISimd<V>
-        where V : struct;
+        where V : struct
+        where N : struct, IConstant;
 }
 
 /// <summary>

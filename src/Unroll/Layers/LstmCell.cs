@@ -277,30 +277,32 @@ readonly unsafe struct LstmCell : ICell
         }
     }
 
-    public void Backward<S, V>(in CellStep step, int product)
+    public void Backward<S, V, N>(in CellStep step, int product, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
+        where N : struct, IConstant
     {
         if (IsCommon && step.DCTrace == null)
-            Backward<S, V, C1>(step);
+            Backward<S, V, C1, N>(step, first, end);
         else
-            Backward<S, V, C0>(step);
+            Backward<S, V, C0, N>(step, first, end);
     }
 
     /// <typeparam name="S">The kernel's vectors.</typeparam>
     /// <typeparam name="V">Their registers.</typeparam>
     /// <typeparam name="Common">Whether the cell has every gate and no peepholes, and no trace is wanted.</typeparam>
+    /// <typeparam name="N">The units of a vector.</typeparam>
     [MethodImpl(Kernel.Compilation)]
-    void Backward<S, V, Common>(in CellStep step)
+    void Backward<S, V, Common, N>(in CellStep step, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
         where Common : struct, IConstant
+        where N : struct, IConstant
     {
-        int h = step.H, rest = h % S.Count, whole = h - rest;
+        var h = step.H;
         if (step.Saved != null)
         {
-            BackwardUnits<S, V, Common, C16>(step, 0, step.Rows, 0, whole, step.Saved, h);
-            BackwardRest<S, V, Common>(step, 0, step.Rows, whole, rest, step.Saved + whole, h);
+            BackwardUnits<S, V, Common, N>(step, 0, step.Rows, first, end - first, step.Saved + first, h);
             return;
         }
 
@@ -309,7 +311,7 @@ readonly unsafe struct LstmCell : ICell
         for (var row = 0; row < step.Rows; row++)
         {
             nint at = (nint)row * h, gatesAt = (nint)row * width;
-            for (var j0 = 0; j0 < h; j0 += 4 * S.Count)
+            for (var j0 = first; j0 < end; j0 += 4 * S.Count)
             {
                 if (step.FetchesAhead<S, V>())
                 {
@@ -319,32 +321,12 @@ readonly unsafe struct LstmCell : ICell
                 }
 
                 // Four vectors of tanh(c) side by side.
-                Lanes<S, V>.LoadFour(step.C1 + at + j0, h - j0, out var c0, out var c1, out var c2, out var c3);
+                Lanes<S, V>.LoadFour(step.C1 + at + j0, end - j0, out var c0, out var c1, out var c2, out var c3);
                 Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
                     ref c0, ref c1, ref c2, ref c3);
                 Lanes<S, V>.StoreFour(tanhCs, c0, c1, c2, c3, 4 * S.Count);
-
-                var full = Math.Min(whole - j0, 4 * S.Count);
-                if (full > 0)
-                    BackwardUnits<S, V, Common, C16>(step, row, 1, j0, full, tanhCs, 0);
-                if (full < 4 * S.Count)
-                    BackwardRest<S, V, Common>(step, row, 1, whole, rest, tanhCs + full, 0);
+                BackwardUnits<S, V, Common, N>(step, row, 1, j0, Math.Min(end - j0, 4 * S.Count), tanhCs, 0);
             }
-        }
-    }
-
-    /// <summary>The gradients of the units that are fewer than a vector.</summary>
-    void BackwardRest<S, V, Common>(in CellStep step, int row, int rows, int j, int units, float* tanhC, int tanhRow)
-        where S : struct, ISimd<V>
-        where V : struct
-        where Common : struct, IConstant
-    {
-        switch (units)
-        {
-            case 0: break;
-            case 2: BackwardUnits<S, V, Common, C2>(step, row, rows, j, units, tanhC, tanhRow); break;
-            case 4: BackwardUnits<S, V, Common, C4>(step, row, rows, j, units, tanhC, tanhRow); break;
-            default: BackwardUnits<S, V, Common, C0>(step, row, rows, j, units, tanhC, tanhRow); break;
         }
     }
 

@@ -405,7 +405,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var products = _cell.Products;
         for (var p = products.Length - 1; p >= 0; p--)
         {
-            _cell.Backward<S, V>(step, p);
+            BackwardUnits<S, V>(step, p);
             var product = products[p];
             var toHidden = product.Operand == ProductOperand.PreviousHidden;
             if (t == 0 && toHidden && !WantsInitialGradient)
@@ -440,6 +440,23 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
             C = InputGradient + RowOffset(t, b, Layer.InputSize),
             CRow = Layer.InputSize,
         });
+    }
+
+    /// <summary>The cell's step back for the units that fill vectors, and then for those that are left.</summary>
+    void BackwardUnits<S, V>(in CellStep step, int product)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        int rest = _h % S.Count, whole = _h - rest;
+        if (whole > 0)
+            _cell.Backward<S, V, C16>(step, product, 0, whole);
+        switch (rest)
+        {
+            case 0: break;
+            case 2: _cell.Backward<S, V, C2>(step, product, whole, _h); break;
+            case 4: _cell.Backward<S, V, C4>(step, product, whole, _h); break;
+            default: _cell.Backward<S, V, C0>(step, product, whole, _h); break;
+        }
     }
 
     GradientRows GradientOf(RecurrentProduct product, float* gates, float* saved) =>

@@ -83,24 +83,8 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
         }
     }
 
-    public void Backward<S, V>(in CellStep step, int product)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-        int rest = step.H % S.Count, whole = step.H - rest;
-        Backward<S, V, C16>(step, 0, whole);
-        switch (rest)
-        {
-            case 0: break;
-            case 2: Backward<S, V, C2>(step, whole, step.H); break;
-            case 4: Backward<S, V, C4>(step, whole, step.H); break;
-            default: Backward<S, V, C0>(step, whole, step.H); break;
-        }
-    }
-
-    /// <summary>The gradients of the units from <paramref name="first"/> on, which come in whole vectors or are fewer than one.</summary>
     [MethodImpl(Kernel.Compilation)]
-    void Backward<S, V, N>(in CellStep step, int first, int end)
+    public void Backward<S, V, N>(in CellStep step, int product, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
         where N : struct, IConstant

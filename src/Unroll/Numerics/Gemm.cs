@@ -162,7 +162,7 @@ static unsafe class Gemm
         {
             columns = PackedMatrix.PanelColumns(n, S.Count);
             var bStep = PackedMatrix.Padded(columns, S.Count);
-            var panels = p.Blocks * p.M <= MostRowsTogether ? Math.Max(1, PackedMatrix.FullPanels(n, columns, S.Count)) : 1;
+            var panels = p.Blocks * p.M <= MostRowsTogether ? PackedMatrix.FullPanels(n, columns, S.Count) : 1;
             // One tile of rows reads a panel once: there is nothing to keep.
             var kBlock = p.Blocks * p.M <= GemmTile.MostRows || depth * bStep <= PanelFloats ? Math.Max(depth, 1) : PanelFloats / bStep;
             for (var k = 0; k < depth; k += kBlock)
