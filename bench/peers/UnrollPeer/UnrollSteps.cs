@@ -37,8 +37,7 @@ static class UnrollSteps
         {
             unrolled.Forward(training: true);
             loss.Evaluate(unrolled.Output, batch, unrolled.OutputGradient);
-            model.Parameters.ZeroGradients();
-            unrolled.Backward();
+            unrolled.Backward(accumulate: false);
             if (optimise)
                 adam.Step(LearningRate);
         };

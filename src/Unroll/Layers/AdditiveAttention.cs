@@ -135,12 +135,20 @@ sealed unsafe class UnrolledAdditiveAttention : UnrolledAttention
         base.AccumulateGradients<S, V>(worker, workers);
         var parameters = Context.Parameters;
         var (start, end) = TallProduct.Share(A, worker, workers);
-        ReadOnlySpan<TallColumns> columns =
-            [new TallColumns { Source = Input, SourceRow = Q, Width = Q, Destination = parameters.GradientPointer(Attention.WeightQuery!), DestinationRow = Q }];
-        TallProduct.Accumulate<S, V>(TallRows.First(Steps * Batch), Context.Arena.Pointer(_dR), A, start, end, columns, Context.TallScratch(worker));
+        var queries = new TallColumns
+        {
+            Source = Input,
+            SourceRow = Q,
+            Width = Q,
+            Destination = parameters.GradientPointer(Attention.WeightQuery!),
+            DestinationRow = Q,
+            Adds = Context.AddsGradients,
+        };
+        TallProduct.Accumulate<S, V>(
+            TallRows.First(Steps * Batch), Context.Arena.Pointer(_dR), A, start, end, new ReadOnlySpan<TallColumns>(in queries), Context.TallScratch(worker));
 
-        // dv += Σ_b dV_b, in rising order of b.
+        // dv = Σ_b dV_b, or what it was and that, in rising order of b.
         if (worker == 0)
-            WeightedSum.Of<S, V>(parameters.GradientPointer(Attention.WeightScore!), A, Context.One, 0, Context.Arena.Pointer(_dV), A, Batch, accumulate: true);
+            WeightedSum.Of<S, V>(parameters.GradientPointer(Attention.WeightScore!), A, Context.One, 0, Context.Arena.Pointer(_dV), A, Batch, Context.AddsGradients);
     }
 }

@@ -75,7 +75,7 @@ sealed unsafe class UnrolledEmbedding : UnrolledLayer
         _context.Engine.Run(ref pass);
     }
 
-    /// <summary>dE_token += dY over all steps and rows in rising order, for some of the columns.</summary>
+    /// <summary>dE_token = dY summed over all steps and rows in rising order, or what it was and that, for some of the columns.</summary>
     struct GradientPass : IKernelAction
     {
         public UnrolledEmbedding Owner;
@@ -87,6 +87,8 @@ sealed unsafe class UnrolledEmbedding : UnrolledLayer
         {
             var size = Owner.Layer.OutputSize;
             var gradient = Owner._context.Parameters.GradientPointer(Owner._layer.Weight);
+            for (nint token = 0; !Owner._context.AddsGradients && token < Owner._layer.Weight.Shape[0]; token++)
+                new Span<float>(gradient + (token * size) + Start, End - Start).Clear();
             var rows = (nint)Owner.Steps * Owner.Batch;
             for (nint row = 0; row < rows; row++)
             {

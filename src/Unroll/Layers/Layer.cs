@@ -79,6 +79,9 @@ sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters)
         return region;
     }
 
+    /// <summary>Whether ∂loss/∂parameters are added to what is there, rather than written over it.</summary>
+    public bool AddsGradients { get; set; }
+
     /// <summary>The number 1: the input whose weight is a bias.</summary>
     public float* One => _one.Pointer;
 
@@ -207,7 +210,7 @@ abstract unsafe class UnrolledLayer(Layer layer)
     {
     }
 
-    /// <summary>Adds one worker's share of ∂loss/∂parameters.</summary>
+    /// <summary>Computes one worker's share of ∂loss/∂parameters, or adds it (<see cref="UnrollContext.AddsGradients"/>).</summary>
     public virtual void AccumulateGradients(int worker, int workers)
     {
     }

@@ -348,14 +348,26 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
     {
         var (first, last) = (FirstStep * Batch, Steps * Batch);
         var cell = TallProduct.Share(_h, worker, workers);
+        var (start, end) = TallProduct.Share(_width, worker, workers);
+        if (!_context.AddsGradients)
+        {
+            Clear(cell.Start, cell.End, _layer.GainCell, _layer.BiasCell);
+            Clear(start, end, _layer.GainIh, _layer.GainHh, _layer.BiasIh, _layer.BiasHh);
+        }
+
         for (var row = first; row < last; row++)
             AccumulateCell<S, V>(row, cell.Start, cell.End);
 
-        var (start, end) = TallProduct.Share(_width, worker, workers);
         for (var row = first; row < last; row++)
             AccumulateGates<S, V>(row, start, end);
         AccumulateWeights<S, V>(Input + RowOffset(FirstStep, 0, Layer.InputSize), Layer.InputSize, _layer.WeightIh, _productX, start, end, worker);
         AccumulateWeights<S, V>(RecurrentInput(FirstStep, 0), _h, _layer.WeightHh, _productH, start, end, worker);
+    }
+
+    void Clear(int start, int end, params ReadOnlySpan<Parameter> parameters)
+    {
+        foreach (var parameter in parameters)
+            new Span<float>(Gradient(parameter) + start, end - start).Clear();
     }
 
     /// <summary>dα_c += dnc⊙N(c), db_c += dnc of one of the T·B rows.</summary>
@@ -402,7 +414,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         }
     }
 
-    /// <summary>dW += dpᵀ·x over all T·B rows, from the first with a gradient.</summary>
+    /// <summary>dW = dpᵀ·x over all T·B rows from the first with a gradient, or what it was and that.</summary>
     void AccumulateWeights<S, V>(float* source, int columns, Parameter weight, StepBuffer dProduct, int start, int end, int worker)
         where S : struct, ISimd<V>
         where V : struct
@@ -414,6 +426,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
             Width = columns,
             Destination = Gradient(weight),
             DestinationRow = columns,
+            Adds = _context.AddsGradients,
         };
         TallProduct.Accumulate<S, V>(
             TallRows.First((Steps - FirstStep) * Batch), dProduct.At(FirstStep, 0), _width, start, end, new ReadOnlySpan<TallColumns>(in inputs), _context.TallScratch(worker));

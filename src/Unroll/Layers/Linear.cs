@@ -168,8 +168,16 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
                     Width = layer.InputSize,
                     Destination = context.Parameters.GradientPointer(layer.Weight),
                     DestinationRow = layer.InputSize,
+                    Adds = context.AddsGradients,
                 },
-                new TallColumns { Source = context.One, Width = 1, Destination = context.Parameters.GradientPointer(layer.Bias), DestinationRow = 1 },
+                new TallColumns
+                {
+                    Source = context.One,
+                    Width = 1,
+                    Destination = context.Parameters.GradientPointer(layer.Bias),
+                    DestinationRow = 1,
+                    Adds = context.AddsGradients,
+                },
             ];
             TallProduct.Accumulate<S, V>(
                 TallRows.First(Owner.Steps * Owner.Batch), Owner.OutputGradient, layer.OutputSize, start, end, columns, context.TallScratch(Worker));

@@ -94,7 +94,7 @@ public sealed unsafe class ParameterSet
     /// <summary>Every parameter, flat.</summary>
     public Span<float> Values => _values.Span;
 
-    /// <summary>∂loss/∂parameter, flat; the backward pass accumulates into it.</summary>
+    /// <summary>∂loss/∂parameter, flat; a backward pass fills it or adds to it.</summary>
     public Span<float> Gradients => _gradients.Span;
 
     internal Memory<float> ValuesMemory => _values.Memory;

@@ -18,6 +18,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
     // 100,7,12,128 trains 1 % faster with it on two cores that are near each other, 3 % on distant ones.
     const long MostPartialFloats = 512 * 1024;
 
+    // A first step's products with h₋₁ = 0 up to which they are not left out: that takes a product of its own for the biases and W_ih.
+    const long MostZeroProducts = 128 * 1024;
+
     public override void AccumulateGradients(int worker, int workers)
     {
         var pass = new GradientPass { Owner = this, Worker = worker, Workers = workers };
@@ -56,9 +59,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         var one = _context.One;
         var row = RowOf(product);
         var (b0, b1) = ParallelJob.Share(Batch, part, GradientParts);
-        var sums = part == 0 ? Gradients : PartialGradients;
-        if (part > 0)
-            sums.Clear(row + start, row + end);
+        var (sums, adds) = part == 0 ? (Gradients, _context.AddsGradients) : (PartialGradients, false);
         ReadOnlySpan<TallColumns> columns =
         [
             new()
@@ -68,8 +69,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
                 Width = _h,
                 Destination = sums.WeightHh + (row * _h),
                 DestinationRow = _h,
+                Adds = adds,
             },
-            new() { Source = one, Width = 1, Destination = sums.BiasHh + row, DestinationRow = 1 },
+            new() { Source = one, Width = 1, Destination = sums.BiasHh + row, DestinationRow = 1, Adds = adds },
             new()
             {
                 Source = Input + RowOffset(FirstStep, b0, Layer.InputSize),
@@ -77,8 +79,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
                 Width = Layer.InputSize,
                 Destination = sums.WeightIh + (row * Layer.InputSize),
                 DestinationRow = Layer.InputSize,
+                Adds = adds,
             },
-            new() { Source = one, Width = 1, Destination = sums.BiasIh + row, DestinationRow = 1 },
+            new() { Source = one, Width = 1, Destination = sums.BiasIh + row, DestinationRow = 1, Adds = adds },
         ];
 
         var gates = new GradientRows { Pointer = Gates(FirstStep, b0) + row, Stride = _width };
@@ -97,7 +100,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
     /// <summary>
     /// A tall product over <paramref name="rows"/> rows of the batch at each step from the first one with a gradient.
     /// <paramref name="recurrent"/> columns begin with hₜ₋₁ or what comes of it, which are left out of step 0 where they
-    /// are 0.
+    /// are 0 and many.
     /// </summary>
     void Accumulate<S, V>(GradientRows gradient, int rows, int start, int end, ReadOnlySpan<TallColumns> columns, int worker, bool recurrent)
         where S : struct, ISimd<V>
@@ -107,11 +110,13 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         var steps = Steps - FirstStep;
         Span<TallColumns> rest = stackalloc TallColumns[columns.Length];
         columns.CopyTo(rest);
-        if (recurrent && StartsAtZero && FirstStep == 0)
+        if (recurrent && StartsAtZero && FirstStep == 0 && (long)rows * _width * _h > MostZeroProducts)
         {
             TallProduct.Accumulate<S, V>(TallRows.First(rows), gradient.Pointer, gradient.Stride, start, end, columns[1..], scratch);
             foreach (ref var group in rest)
                 group.Source += Batch * group.SourceRow;
+            foreach (ref var group in rest[1..])
+                group.Adds = true;
             gradient.Pointer += (nint)Batch * gradient.Stride;
             steps--;
         }
@@ -155,7 +160,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
     /// <summary>Floats of <see cref="PartialGradients"/>.</summary>
     long PartialGradientsLength => (long)_width * (_h + Layer.InputSize + 2);
 
-    /// <summary>dp[j] += Σ over t and b of dGate[t, b, j]·c[t, b, j], in rising order of t·B + b.</summary>
+    /// <summary>dp[j] = Σ over t and b of dGate[t, b, j]·c[t, b, j], or what it was and that, in rising order of t·B + b.</summary>
     void PeepholeGradient<S, V>(float* dPeephole)
         where S : struct, ISimd<V>
         where V : struct
@@ -169,7 +174,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
                 var n = _h - j;
                 var dGate = Gates(FirstStep, 0) + (nint)gate * _h + j;
                 var c = CellState(current ? FirstStep : FirstStep - 1, 0) + j;
-                var sum = Lanes<S, V>.Load(dPeephole + (block * _h) + j, n);
+                var sum = _context.AddsGradients ? Lanes<S, V>.Load(dPeephole + (block * _h) + j, n) : S.Broadcast(0f);
                 for (nint row = 0; row < rows; row++)
                 {
                     sum = S.Fma(Lanes<S, V>.Load(dGate, n), Lanes<S, V>.Load(c, n), sum);
@@ -187,15 +192,6 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
     {
         public float* WeightHh, WeightIh, BiasHh, BiasIh;
         public int H, I;
-
-        public readonly void Clear(nint start, nint end)
-        {
-            var rows = (int)(end - start);
-            new Span<float>(WeightHh + (start * H), rows * H).Clear();
-            new Span<float>(WeightIh + (start * I), rows * I).Clear();
-            new Span<float>(BiasHh + start, rows).Clear();
-            new Span<float>(BiasIh + start, rows).Clear();
-        }
     }
 
     struct MergePass : IKernelAction

@@ -26,7 +26,7 @@ sealed class LayerJobs
     /// <summary>Packs the weights for its backward pass.</summary>
     public void PackBackward(long flops) => _packBackward.Run(_model.Engine, flops);
 
-    /// <summary>Adds ∂loss/∂parameters, after the backward pass.</summary>
+    /// <summary>∂loss/∂parameters, after the backward pass.</summary>
     public void AccumulateGradients(long flops)
     {
         var merges = false;

@@ -10,7 +10,7 @@ namespace Unroll.Models;
 /// <remarks>
 /// A pass: fill <see cref="Source"/> and <see cref="Tokens"/> (and <see cref="SourceLengths"/>), call <see cref="Forward"/>,
 /// read <see cref="Output"/>; to train, fill <see cref="OutputGradient"/> and call <see cref="Backward"/>, which
-/// accumulates into <see cref="ParameterSet.Gradients"/>. All arrays are time-major. One object serves one thread at a
+/// fills <see cref="ParameterSet.Gradients"/> or adds to them. All arrays are time-major. One object serves one thread at a
 /// time; the engine's threads work inside a pass.
 /// </remarks>
 public sealed unsafe class UnrolledEncoderDecoder
@@ -196,14 +196,19 @@ public sealed unsafe class UnrolledEncoderDecoder
     }
 
     /// <summary>
-    /// Back-propagation through the target's steps, the attention, the bridge and the source's steps: from
-    /// <see cref="OutputGradient"/>, accumulates ∂loss/∂parameters into <see cref="ParameterSet.Gradients"/>.
+    /// Back-propagation through the target's steps, the attention, the bridge and the source's steps: ∂loss/∂parameters, in
+    /// <see cref="ParameterSet.Gradients"/>, from <see cref="OutputGradient"/>.
     /// </summary>
     /// <param name="sourceGradient">Whether <see cref="SourceGradient"/> is wanted too.</param>
+    /// <param name="accumulate">
+    /// Whether ∂loss/∂parameters are added to what <see cref="ParameterSet.Gradients"/> hold, as for a batch in several passes.
+    /// Otherwise they take its place, which is faster than <see cref="ParameterSet.ZeroGradients"/> and adding.
+    /// </param>
     /// <exception cref="InvalidOperationException">No forward pass came before, or its activations are used up.</exception>
-    public void Backward(bool sourceGradient = false)
+    public void Backward(bool sourceGradient = false, bool accumulate = true)
     {
         BackwardThroughTime(sourceGradient);
+        _context.AddsGradients = accumulate;
         _layerJobs.AccumulateGradients(Flops());
         GC.KeepAlive(this);
     }

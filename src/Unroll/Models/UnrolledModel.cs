@@ -10,7 +10,7 @@ namespace Unroll.Models;
 /// <remarks>
 /// A pass: fill <see cref="Input"/> (and <see cref="InitialState"/>), call <see cref="Forward"/>, read
 /// <see cref="Output"/> (and <see cref="CopyFinalState"/>); to train, fill <see cref="OutputGradient"/> and call
-/// <see cref="Backward"/>, which accumulates into <see cref="ParameterSet.Gradients"/>. All arrays are time-major,
+/// <see cref="Backward"/>, which fills <see cref="ParameterSet.Gradients"/> or adds to them. All arrays are time-major,
 /// [T, B, features]. One object serves one thread at a time; the engine's threads work inside a pass.
 /// </remarks>
 public sealed unsafe class UnrolledModel
@@ -175,16 +175,21 @@ public sealed unsafe class UnrolledModel
     }
 
     /// <summary>
-    /// Back-propagation through time: from <see cref="OutputGradient"/> and <see cref="FinalStateGradient"/>, accumulates
-    /// ∂loss/∂parameters into <see cref="ParameterSet.Gradients"/>.
+    /// Back-propagation through time: ∂loss/∂parameters, in <see cref="ParameterSet.Gradients"/>, from
+    /// <see cref="OutputGradient"/> and <see cref="FinalStateGradient"/>.
     /// </summary>
     /// <param name="inputGradient">Whether <see cref="InputGradient"/> is wanted too.</param>
     /// <param name="initialStateGradient">Whether <see cref="InitialStateGradient"/> is wanted too.</param>
+    /// <param name="accumulate">
+    /// Whether ∂loss/∂parameters are added to what <see cref="ParameterSet.Gradients"/> hold, as for a batch in several passes.
+    /// Otherwise they take its place, which is faster than <see cref="ParameterSet.ZeroGradients"/> and adding.
+    /// </param>
     /// <remarks>In a closed loop the gradient runs through the fed-back outputs as well.</remarks>
     /// <exception cref="InvalidOperationException">No forward pass came before, or its activations are used up.</exception>
-    public void Backward(bool inputGradient = false, bool initialStateGradient = false)
+    public void Backward(bool inputGradient = false, bool initialStateGradient = false, bool accumulate = true)
     {
         BackwardThroughTime(inputGradient, initialStateGradient);
+        _context.AddsGradients = accumulate;
         _layerJobs.AccumulateGradients(Flops);
         GC.KeepAlive(this);
     }

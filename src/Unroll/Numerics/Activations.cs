@@ -17,7 +17,7 @@ namespace Unroll.Numerics;
 /// </remarks>
 static unsafe class Activations
 {
-    const float RoundingShift = 12582912f; // 1.5·2²³
+    const float RoundingShift = 12583039f; // 1.5·2²³ + 127
     const float Log2E = 1.44269504f;
     const float Ln2High = 0.693359375f; // 10 significant bits: n·Ln2High is exact for |n| < 2¹⁴
     const float Ln2Low = -2.12194440e-4f;

@@ -69,5 +69,5 @@ readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Pow2(Vector128<float> shifted) =>
-        ((shifted.AsInt32() << 23) + Vector128.Create(0x3F800000)).AsSingle();
+        (shifted.AsInt32() << 23).AsSingle();
 }

@@ -78,5 +78,5 @@ readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Pow2(Vector256<float> shifted) =>
-        ((shifted.AsInt32() << 23) + Vector256.Create(0x3F800000)).AsSingle();
+        (shifted.AsInt32() << 23).AsSingle();
 }

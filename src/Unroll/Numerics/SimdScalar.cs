@@ -60,5 +60,5 @@ readonly unsafe struct SimdScalar : ISimd<float>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Pow2(float shifted) =>
-        BitConverter.Int32BitsToSingle((BitConverter.SingleToInt32Bits(shifted) << 23) + 0x3F800000);
+        BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(shifted) << 23);
 }

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Unroll.Numerics;
 
-/// <summary>Some columns of a tall product's right operand, and where their part of the result is added.</summary>
+/// <summary>Some columns of a tall product's right operand, and where their part of the result goes.</summary>
 unsafe struct TallColumns
 {
     /// <summary>[K, Width], <see cref="SourceRow"/> floats from row to row (0 repeats one row, such as a 1 for a bias).</summary>
@@ -10,9 +10,12 @@ unsafe struct TallColumns
     public nint SourceRow;
     public int Width;
 
-    /// <summary>[M, Width], accumulated into.</summary>
+    /// <summary>[M, Width].</summary>
     public float* Destination;
     public nint DestinationRow;
+
+    /// <summary>Whether their part of the result is added to what the destination holds, rather than written over it.</summary>
+    public bool Adds;
 }
 
 /// <summary>The rows k that a tall product sums over: runs of neighbours with as many rows left out between them.</summary>
@@ -36,7 +39,7 @@ readonly record struct TallRows(int Runs, int Run, int Gap)
 }
 
 /// <summary>
-/// C[m, n] += Σₖ A[k, m]·B[k, n] over many rows k: the weight gradients, which sum over all T·B rows. B is several
+/// C[m, n] (+)= Σₖ A[k, m]·B[k, n] over many rows k: the weight gradients, which sum over all T·B rows. B is several
 /// matrices side by side.
 /// </summary>
 /// <remarks>
@@ -136,9 +139,9 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        if (m0 >= m1 || rows.Count == 0)
+        if (m0 >= m1)
             return;
-        if (S.Count == 1)
+        if (S.Count == 1 || rows.Count == 0)
         {
             AccumulateNaive(rows, a, aRow, m0, m1, columns);
             return;
@@ -168,7 +171,7 @@ static unsafe class TallProduct
                     tileStride = TileStride(left.K, TileRows(S.Count));
                 }
 
-                Panels<S, V>(columns, n, m, block, m0, m1, left, tileStride, scratch, mixed, isFar);
+                Panels<S, V>(columns, n, m, block, m0, m1, left, tileStride, scratch, mixed, isFirst: k0 == 0, isFar);
             }
         }
 
@@ -185,7 +188,7 @@ static unsafe class TallProduct
                 var destination = group.Destination + (m * group.DestinationRow);
                 for (var n = 0; n < group.Width; n++)
                 {
-                    var sum = destination[n];
+                    var sum = group.Adds ? destination[n] : 0f;
                     for (var k = 0; k < rows.Count; k++)
                     {
                         var row = rows.At(k).Row;
@@ -275,7 +278,7 @@ static unsafe class TallProduct
     /// <summary>Rows [m, m + rows) of C against all panels.</summary>
     static void Panels<S, V>(
         ReadOnlySpan<TallColumns> columns, int n, int m, int rows, int m0, int m1, TileLeft left, nint tileStride, float* panel, float* mixed,
-        bool isFar)
+        bool isFirst, bool isFar)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -283,14 +286,15 @@ static unsafe class TallProduct
         {
             width = PackedMatrix.PanelColumns(n - n0, S.Count);
             var padded = PackedMatrix.Padded(width, S.Count);
-            if (Single(columns, n0, width) is ( >= 0 and var index, var start))
+            var start = isFirst && !Adds(columns, n0, width) ? TileStart.Zero : TileStart.Destination;
+            if (Single(columns, n0, width) is ( >= 0 and var index, var first))
             {
-                var c = columns[index].Destination + (m * columns[index].DestinationRow) + (n0 - start);
-                Tiles<S, V>(rows, left, tileStride, panel, width, c, columns[index].DestinationRow, isFar);
+                var c = columns[index].Destination + (m * columns[index].DestinationRow) + (n0 - first);
+                Tiles<S, V>(rows, left, tileStride, panel, width, c, columns[index].DestinationRow, start, isFar);
             }
             else
             {
-                Tiles<S, V>(rows, left, tileStride, panel, padded, mixed + ((nint)(m - m0) * padded), padded, isFar);
+                Tiles<S, V>(rows, left, tileStride, panel, padded, mixed + ((nint)(m - m0) * padded), padded, start, isFar);
                 mixed += (nint)(m1 - m0) * padded;
             }
 
@@ -298,7 +302,7 @@ static unsafe class TallProduct
         }
     }
 
-    static void Tiles<S, V>(int rows, TileLeft left, nint tileStride, float* panel, int columns, float* c, nint cRow, bool isFar)
+    static void Tiles<S, V>(int rows, TileLeft left, nint tileStride, float* panel, int columns, float* c, nint cRow, TileStart start, bool isFar)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -307,7 +311,7 @@ static unsafe class TallProduct
         {
             for (var next = tileRows; isFar && next < Math.Min(2 * tileRows, rows - row); next++)
                 Cache.Fetch(c + (next * cRow), columns);
-            Gemm.Rows<S, V>(Math.Min(tileRows, rows - row), columns, left, 1, panel, 0, c, cRow, TileStart.Destination, null);
+            Gemm.Rows<S, V>(Math.Min(tileRows, rows - row), columns, left, 1, panel, 0, c, cRow, start, null);
             left.A += tileStride;
             c += tileRows * cRow;
         }
@@ -327,9 +331,23 @@ static unsafe class TallProduct
         return (-1, 0);
     }
 
+    /// <summary>Whether any of the columns [n0, n0 + width) are added to their destination.</summary>
+    static bool Adds(ReadOnlySpan<TallColumns> columns, int n0, int width)
+    {
+        var start = 0;
+        foreach (var group in columns)
+        {
+            if (group.Adds && start < n0 + width && n0 < start + group.Width)
+                return true;
+            start += group.Width;
+        }
+
+        return false;
+    }
+
     /// <summary>
-    /// Gathers rows [m0, m1) of the panels that hold columns of several matrices, each [rows, width padded], or scatters
-    /// them. Returns what lies behind them.
+    /// Gathers rows [m0, m1) of the panels that hold columns of several matrices, each [rows, width padded], where any are
+    /// added to, or scatters them. Returns what lies behind them.
     /// </summary>
     static float* Exchange<S, V>(ReadOnlySpan<TallColumns> columns, int n, int m0, int m1, float* mixed, bool gather)
         where S : struct, ISimd<V>
@@ -341,11 +359,13 @@ static unsafe class TallProduct
             if (Single(columns, n0, width).Index >= 0)
                 continue;
             nint padded = PackedMatrix.Padded(width, S.Count);
+            if (gather)
+                new Span<float>(mixed, (int)padded * (m1 - m0)).Clear();
             var start = 0;
             foreach (var group in columns)
             {
                 var (from, to) = (Math.Max(start, n0), Math.Min(start + group.Width, n0 + width));
-                if (from < to)
+                if (from < to && (group.Adds || !gather))
                 {
                     var c = group.Destination + (m0 * group.DestinationRow) + (from - start);
                     var part = mixed + (from - n0);

@@ -265,7 +265,6 @@ public sealed class Trainer
             var noise = ((ulong)_random.NextUInt32() << 32) | _random.NextUInt32();
             var time = options.ScheduleUnit == ScheduleUnit.Epoch ? _progress.Epoch - 1 : _progress.Step - 1;
             var loss = _passes.Forward(indices, training: true, noise, options.TeacherForcing?.Invoke(time) ?? 1);
-            parameters.ZeroGradients();
             _passes.Backward();
             var norm = _clipper.Clip(options.ClipNorm);
             if (!double.IsFinite(loss) || !double.IsFinite(norm))

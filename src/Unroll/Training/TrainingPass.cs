@@ -41,7 +41,7 @@ sealed class SequencePass(SequenceModel model, Loss loss, ISequenceSource source
 
     public override ModelState CarriedState => _unrolled.InitialState;
 
-    public override void Backward() => _unrolled.Backward();
+    public override void Backward() => _unrolled.Backward(accumulate: false);
 
     protected override double Forward(bool training, ulong noise, double teacherForcing)
     {
@@ -65,7 +65,7 @@ sealed class TargetPass(EncoderDecoder model, Loss loss, ISequenceSource source,
     readonly UnrolledEncoderDecoder _unrolled = model.Unroll(source.MaxSteps, source.MaxSteps, batchSize);
     readonly byte[] _feedback = new byte[checked(source.MaxSteps * batchSize)];
 
-    public override void Backward() => _unrolled.Backward();
+    public override void Backward() => _unrolled.Backward(accumulate: false);
 
     protected override double Forward(bool training, ulong noise, double teacherForcing)
     {
