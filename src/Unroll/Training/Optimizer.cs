@@ -65,10 +65,11 @@ public abstract unsafe class Optimizer
     /// <summary>Computes the step's constants.</summary>
     private protected abstract void Prepare(double learningRate);
 
-    /// <summary>Updates the parameters [start, end).</summary>
-    private protected abstract void Update<S, V>(int start, int end)
+    /// <summary>Updates the parameters [start, end), a vector of N lanes at a time (see <see cref="Lanes{S, V}.Valid"/>).</summary>
+    private protected abstract void Update<S, V, N>(int start, int end)
         where S : struct, ISimd<V>
-        where V : struct;
+        where V : struct
+        where N : struct, IConstant;
 
     sealed class Job(Optimizer owner) : ParallelJob
     {
@@ -87,7 +88,12 @@ public abstract unsafe class Optimizer
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct => Owner.Update<S, V>(Start, End);
+            where V : struct
+        {
+            var whole = End - ((End - Start) % S.Count);
+            Owner.Update<S, V, C16>(Start, whole);
+            Owner.Update<S, V, C0>(whole, End);
+        }
     }
 }
 
@@ -110,13 +116,13 @@ public sealed unsafe class Sgd : Optimizer
 
     private protected override void Prepare(double learningRate) => _rate = (float)learningRate;
 
-    private protected override void Update<S, V>(int start, int end)
+    private protected override void Update<S, V, N>(int start, int end)
     {
         float* theta = Parameters.ValuesPointer, gradient = Parameters.GradientsPointer, velocity = Memory(0);
         V momentum = S.Broadcast(_momentum), rate = S.Broadcast(_rate);
         for (var i = start; i < end; i += S.Count)
         {
-            var n = end - i;
+            var n = Lanes<S, V>.Valid<N>(end - i);
             var v = S.Fma(momentum, Lanes<S, V>.Load(velocity + i, n), Lanes<S, V>.Load(gradient + i, n));
             v = CellGradient.Flush<S, V>(v);
             Lanes<S, V>.Store(velocity + i, v, n);
@@ -158,7 +164,7 @@ public abstract unsafe class MomentOptimizer : Optimizer
         _decay = (float)(1 - (learningRate * _weightDecay));
     }
 
-    private protected override void Update<S, V>(int start, int end)
+    private protected override void Update<S, V, N>(int start, int end)
     {
         float* theta = Parameters.ValuesPointer, gradient = Parameters.GradientsPointer;
         float* first = Memory(0), second = Memory(1);
@@ -168,7 +174,7 @@ public abstract unsafe class MomentOptimizer : Optimizer
         V epsilon = S.Broadcast((float)_epsilon);
         for (var i = start; i < end; i += S.Count)
         {
-            var n = end - i;
+            var n = Lanes<S, V>.Valid<N>(end - i);
             var d = Lanes<S, V>.Load(gradient + i, n);
             var m = S.Fma(rest1, d, S.Multiply(beta1, Lanes<S, V>.Load(first + i, n)));
             var v = S.Fma(S.Multiply(rest2, d), d, S.Multiply(beta2, Lanes<S, V>.Load(second + i, n)));
@@ -240,14 +246,14 @@ public sealed unsafe class RmsProp : Optimizer
 
     private protected override void Prepare(double learningRate) => _rate = (float)learningRate;
 
-    private protected override void Update<S, V>(int start, int end)
+    private protected override void Update<S, V, N>(int start, int end)
     {
         float* theta = Parameters.ValuesPointer, gradient = Parameters.GradientsPointer, square = Memory(0);
         V alpha = S.Broadcast((float)_alpha), rest = S.Broadcast((float)(1 - _alpha));
         V rate = S.Broadcast(_rate), epsilon = S.Broadcast((float)_epsilon);
         for (var i = start; i < end; i += S.Count)
         {
-            var n = end - i;
+            var n = Lanes<S, V>.Valid<N>(end - i);
             var d = Lanes<S, V>.Load(gradient + i, n);
             var v = S.Fma(S.Multiply(rest, d), d, S.Multiply(alpha, Lanes<S, V>.Load(square + i, n)));
             v = CellGradient.Flush<S, V>(v);
