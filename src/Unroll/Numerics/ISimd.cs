@@ -56,6 +56,6 @@ unsafe interface ISimd<V>
     /// <summary>Per lane: x &lt; y ? a : b. A NaN in x or y selects b.</summary>
     static abstract V SelectLess(V x, V y, V a, V b);
 
-    /// <summary>2ⁿ where the low mantissa bits of <paramref name="shifted"/> hold the integer n (see <see cref="Activations"/>).</summary>
+    /// <summary>2ⁿ where the low mantissa bits of <paramref name="shifted"/> hold n + 127 (see <see cref="Activations"/>).</summary>
     static abstract V Pow2(V shifted);
 }

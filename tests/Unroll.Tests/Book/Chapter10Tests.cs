@@ -192,10 +192,10 @@ public unsafe class Chapter10Tests
                 const int Z = H + I + 2;
                 TallColumns[] columns =
                 [
-                    new() { Source = ph, SourceRow = H, Width = H, Destination = pc, DestinationRow = Z },
-                    new() { Source = &one, Width = 1, Destination = pc + H, DestinationRow = Z },
-                    new() { Source = px, SourceRow = I, Width = I, Destination = pc + H + 1, DestinationRow = Z },
-                    new() { Source = &one, Width = 1, Destination = pc + H + 1 + I, DestinationRow = Z },
+                    new() { Source = ph, SourceRow = H, Width = H, Destination = pc, DestinationRow = Z, Adds = true },
+                    new() { Source = &one, Width = 1, Destination = pc + H, DestinationRow = Z, Adds = true },
+                    new() { Source = px, SourceRow = I, Width = I, Destination = pc + H + 1, DestinationRow = Z, Adds = true },
+                    new() { Source = &one, Width = 1, Destination = pc + H + 1 + I, DestinationRow = Z, Adds = true },
                 ];
                 var action = new TallAction { K = Rows, A = pa, ARow = GH, M = GH, Columns = columns, Scratch = scratch.Pointer };
                 Kernels.Engine(kernel).Run(ref action);

@@ -100,6 +100,34 @@ public class EncoderDecoderTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Backward_WithoutAccumulating_GivesWhatAddingToZerosGives()
+    {
+        foreach (var attention in s_attentions)
+        {
+            foreach (var threads in new[] { 1, 2 })
+            {
+                using var engine = new Engine(threads, Kernels.Chosen);
+                var options = new EncoderDecoderOptions(1, [new EmbeddingOptions(9, 40), new LstmOptions(35)], [new EmbeddingOptions(6, 37), new LstmOptions(35)], 6, 5)
+                {
+                    Attention = attention,
+                };
+                var model = Model(options, engine);
+                var unrolled = Prepared(model, 9, 8, 21, out var feedback, lengths: true);
+                float[] start = [.. unrolled.OutputGradient];
+                unrolled.Forward(training: true, Flat(feedback), noise: 99);
+                unrolled.Backward();
+                float[] expected = [.. model.Parameters.Gradients];
+
+                model.Parameters.Gradients.Fill(float.NaN);
+                unrolled.Forward(training: true, Flat(feedback), noise: 99);
+                start.CopyTo(unrolled.OutputGradient);
+                unrolled.Backward(accumulate: false);
+                Assert.Equal(expected, model.Parameters.Gradients);
+            }
+        }
+    }
+
+    [Fact]
     public void Batch_EqualsItsRowsAlone()
     {
         foreach (var attention in s_attentions)

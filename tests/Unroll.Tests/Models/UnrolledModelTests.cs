@@ -154,6 +154,51 @@ public class UnrolledModelTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Backward_WithoutAccumulating_GivesWhatAddingToZerosGives()
+    {
+        (int T, int B, LayerOptions[] Layers)[] passes =
+        [
+            .. from cell in CellOptions.All(11)
+               from pass in new[] { (T: 5, B: 4), (T: 1, B: 3) }
+               select (pass.T, pass.B, new LayerOptions[] { cell, new LinearOptions(2) }),
+            (7, 5, [new BidirectionalOptions(new LstmOptions(9) { Peepholes = true }), new DropoutOptions(0.2), new GruOptions(50)]),
+            (6, 37, [new LstmOptions(120)]), // in two halves of the batch
+        ];
+        foreach (var (T, B, layers) in passes)
+        {
+            foreach (var kernel in Kernels.All)
+            {
+                foreach (var threads in new[] { 1, 2 })
+                {
+                    using var engine = new Engine(threads, kernel);
+                    var model = Model(new SequenceModelOptions(3, layers), engine);
+                    var unrolled = Prepared(model, T, B, out _, Loop.Open);
+                    int[][] lengths = [[], [.. Enumerable.Range(0, B).Select(b => b % (T + 1))]];
+                    foreach (var valid in lengths)
+                    {
+                        float[] start = [.. unrolled.OutputGradient];
+                        unrolled.Forward(training: true, noise: 3, lengths: valid);
+                        model.Parameters.ZeroGradients();
+                        unrolled.Backward();
+                        float[] expected = [.. model.Parameters.Gradients];
+
+                        unrolled.Forward(training: true, noise: 3, lengths: valid);
+                        start.CopyTo(unrolled.OutputGradient);
+                        model.Parameters.Gradients.Fill(float.NaN);
+                        unrolled.Backward(accumulate: false);
+                        Assert.Equal(expected, model.Parameters.Gradients);
+
+                        // The first step's product with a state of zeros may be left out.
+                        start.CopyTo(unrolled.OutputGradient);
+                        for (var layer = 0; layer < unrolled.InitialState.LayerCount; layer++)
+                            unrolled.InitialState.Hidden(layer).Clear();
+                    }
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void TwoHalves_WithCarriedState_EqualOnePass()
     {
         foreach (var cell in CellOptions.All(11))

@@ -5,10 +5,10 @@ namespace Unroll.Tests.Numerics;
 
 public unsafe class TallProductTests
 {
-    static readonly Gen<(TallRows Rows, int M, int[] Widths, int Workers, int Seed)> s_problems =
+    static readonly Gen<(TallRows Rows, int M, int[] Widths, int Workers, int Adds, int Seed)> s_problems =
         Gen.Select(
             Gen.OneOf(Gen.Int[0, 600].Select(TallRows.First), Gen.Select(Gen.Int[0, 40], Gen.Int[1, 50], Gen.Int[0, 30], (runs, run, gap) => new TallRows(runs, run, gap))),
-            Gen.Int[1, 260], Gen.Int[1, 150].Array[1, 4], Gen.Int[1, 3], Gen.Int);
+            Gen.Int[1, 260], Gen.Int[1, 150].Array[1, 4], Gen.Int[1, 3], Gen.Int[0, 15], Gen.Int);
 
     [Fact]
     public void Accumulate_GivesTheBitsOfTheThreeLoops_InEveryKernel_ForEverySplit() =>
@@ -26,11 +26,12 @@ public unsafe class TallProductTests
     {
         const int K = 211, M = 13, Runs = 7, Run = 19, Gap = 13;
         int[] widths = [70, 1, 2];
+        const int Adds = 0b101;
         var random = new Random(3);
         var a = Fill(random, K * M);
         var sources = Array.ConvertAll(widths, width => Fill(random, width == 1 ? 1 : K * width));
         var starts = Array.ConvertAll(widths, width => Fill(random, M * width));
-        var actual = Sums(Kernels.Chosen, (new TallRows(Runs, Run, Gap), M, widths, 2, 3));
+        var actual = Sums(Kernels.Chosen, (new TallRows(Runs, Run, Gap), M, widths, 2, Adds, 3));
         var at = 0;
         for (var g = 0; g < widths.Length; g++)
         {
@@ -38,7 +39,7 @@ public unsafe class TallProductTests
             {
                 for (var n = 0; n < widths[g]; n++)
                 {
-                    double sum = starts[g][(m * widths[g]) + n];
+                    double sum = (Adds >> g & 1) == 0 ? 0 : starts[g][(m * widths[g]) + n];
                     for (var k = 0; k < K; k++)
                     {
                         if (k % (Run + Gap) < Run)
@@ -74,8 +75,8 @@ public unsafe class TallProductTests
         Assert.All(computed.Cast<int>(), count => Assert.Equal(1, count));
     }
 
-    /// <summary>The destinations one after another; a source of width 1 is one repeated row.</summary>
-    static float[] Sums(KernelKind kernel, (TallRows Rows, int M, int[] Widths, int Workers, int Seed) p)
+    /// <summary>The destinations one after another; a source of width 1 is one repeated row. A bit of Adds is a destination that is added to.</summary>
+    static float[] Sums(KernelKind kernel, (TallRows Rows, int M, int[] Widths, int Workers, int Adds, int Seed) p)
     {
         var random = new Random(p.Seed);
         var k = p.Rows.Count + (Math.Max(p.Rows.Runs - 1, 0) * p.Rows.Gap);
@@ -92,6 +93,7 @@ public unsafe class TallProductTests
                 Width = p.Widths[g],
                 Destination = destinations[g].Pointer,
                 DestinationRow = p.Widths[g],
+                Adds = (p.Adds >> g & 1) != 0,
             };
         }
 
