@@ -55,9 +55,21 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where S : struct, ISimd<V>
         where V : struct
     {
-        if (step.Rows > 1)
+        int rest = step.Units % S.Count, whole = step.Units - rest;
+        if (!_before)
         {
-            int rest = step.Units % S.Count, whole = step.Units - rest;
+            if (whole > 0)
+                ForwardAfterProduct<S, V, C16>(step, 0, whole);
+            switch (rest)
+            {
+                case 0: break;
+                case 2: ForwardAfterProduct<S, V, C2>(step, whole, step.Units); break;
+                case 4: ForwardAfterProduct<S, V, C4>(step, whole, step.Units); break;
+                default: ForwardAfterProduct<S, V, C0>(step, whole, step.Units); break;
+            }
+        }
+        else if (step.Rows > 1)
+        {
             for (var j = 0; j < whole; j += S.Count)
                 Forward<S, V, C0, C16>(step, j, phase);
             switch (rest)
@@ -78,25 +90,16 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         }
     }
 
-    void Forward<S, V, One, N>(in CellStep step, int j, int phase)
+    static void Forward<S, V, One, N>(in CellStep step, int j, int phase)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
         where N : struct, IConstant
     {
-        if (!_before)
-        {
-            ForwardAfterProduct<S, V, One, N>(step, j);
-            ForwardCandidate<S, V, One, N>(step, j, z: null);
-        }
-        else if (phase == 0)
-        {
+        if (phase == 0)
             ForwardGates<S, V, One, N>(step, j);
-        }
         else
-        {
-            ForwardCandidate<S, V, One, N>(step, j, step.Gates + step.H + j);
-        }
+            ForwardCandidate<S, V, One, N>(step, j);
     }
 
     public void Backward<S, V, N>(in CellStep step, int product, int first, int end)
@@ -111,49 +114,109 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     }
 
     /// <summary>
-    /// r, z and the candidate's pre-activation when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved.
+    /// r, z and, when the next two vectors' turn has come, n and h = n + z⊙(hₜ₋₁ − n), so that the functions of six vectors are taken
+    /// side by side, when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved: for units
+    /// [<paramref name="first"/>, <paramref name="end"/>), whole vectors or fewer than one, with N lanes in each.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardAfterProduct<S, V, One, N>(in CellStep step, int j)
+    static void ForwardAfterProduct<S, V, N>(in CellStep step, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
-        where One : struct, IConstant
         where N : struct, IConstant
     {
         // blocks: W_in·x + b_in, r, z, m
-        int h = step.H, units = step.GroupUnits, n = step.Units - j, unitStep = One.Value * S.Count;
-        nint gate = CellStep.Apart<One>(3 * (nint)h, S.Count), state = CellStep.Apart<One>(h, S.Count);
-        float* a = step.PreActivationsOf(j), gates = step.Gates + j, saved = step.Saved + j;
-        var isFar = step.FetchesAhead<S, V>();
-        for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
+        int h = step.H, rows = step.Rows, n = Lanes<S, V>.Valid<N>(end - first), units = step.Units;
+        nint group = step.GroupUnits;
+        float* gates = step.Gates, saved = step.Saved, hPrev = step.HPrev, h1 = step.H1;
+        bool keeps = gates != null, isFar = step.FetchesAhead<S, V>();
+        var place = new Place { J = first, At = first, Gates = first, A = step.PreActivationsOf(first) };
+        Place before0 = place, before1 = place;
+        V n0 = S.Broadcast(0f), n1 = n0, zBefore0 = n0, zBefore1 = n0;
+        for (var left = rows * ((end - first + S.Count - 1) / S.Count); left > 0; left -= 2)
         {
-            // Two vectors of each gate side by side, the last one twice where they are odd.
-            int at0 = k, at1 = Math.Min(k + 1, last);
-            int n0 = Lanes<S, V>.Valid<N>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<N>(n - (at1 * unitStep));
-            float* a0 = step.PreActivationsOf<One>(a, j, at0, S.Count), a1 = step.PreActivationsOf<One>(a, j, at1, S.Count);
-            V r0 = S.Load(a0 + units), z0 = S.Load(a0 + (2 * units)), r1 = S.Load(a1 + units), z1 = S.Load(a1 + (2 * units));
-            Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
-                ref r0, ref z0, ref r1, ref z1);
-            V m0 = S.Load(a0 + (3 * units)), m1 = S.Load(a1 + (3 * units));
-            V c0 = S.Fma(r0, m0, S.Load(a0)), c1 = S.Fma(r1, m1, S.Load(a1));
-            Lanes<S, V>.Store(a0, c0, n0);
-            Lanes<S, V>.Store(a1, c1, n1);
-            Lanes<S, V>.Store(a0 + (2 * units), z0, n0);
-            Lanes<S, V>.Store(a1 + (2 * units), z1, n1);
-            if (step.Gates == null)
-                continue;
-            float* g0 = gates + (at0 * gate), g1 = gates + (at1 * gate);
-            Lanes<S, V>.Store(g0, r0, n0);
-            Lanes<S, V>.Store(g1, r1, n1);
-            Lanes<S, V>.Store(g0 + h, z0, n0);
-            Lanes<S, V>.Store(g1 + h, z1, n1);
-            Lanes<S, V>.Store(saved + (at0 * state), m0, n0);
-            Lanes<S, V>.Store(saved + (at1 * state), m1, n1);
-            if (isFar)
+            // The last one twice where they are odd.
+            var place0 = place;
+            if (left > 1)
+                place.Advance(step, rows, h, S.Count);
+            V r0 = S.Load(place0.A + group), z0 = S.Load(place0.A + (2 * group)), r1 = S.Load(place.A + group), z1 = S.Load(place.A + (2 * group));
+            Activations.Six<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.TanhFunction, Activations.TanhFunction>(
+                ref r0, ref z0, ref r1, ref z1, ref n0, ref n1);
+
+            // Of the first two vectors, which have none before them, what the next ones overwrite.
+            if (keeps)
             {
-                FetchNext(g0, h, saved + (at0 * state), step.Units);
-                FetchNext(g1, h, saved + (at1 * state), step.Units);
+                Lanes<S, V>.Store(gates + (2 * h) + before0.Gates, n0, n);
+                Lanes<S, V>.Store(gates + (2 * h) + before1.Gates, n1, n);
             }
+
+            Blend<S, V>(n0, zBefore0, hPrev + before0.At, h1 + before0.At, n);
+            Blend<S, V>(n1, zBefore1, hPrev + before1.At, h1 + before1.At, n);
+            V m0 = S.Load(place0.A + (3 * group)), m1 = S.Load(place.A + (3 * group));
+            n0 = S.Fma(r0, m0, S.Load(place0.A));
+            n1 = S.Fma(r1, m1, S.Load(place.A));
+            zBefore0 = z0;
+            zBefore1 = z1;
+            if (keeps)
+            {
+                float* g0 = gates + place0.Gates, g1 = gates + place.Gates;
+                Lanes<S, V>.Store(g0, r0, n);
+                Lanes<S, V>.Store(g1, r1, n);
+                Lanes<S, V>.Store(g0 + h, z0, n);
+                Lanes<S, V>.Store(g1 + h, z1, n);
+                Lanes<S, V>.Store(saved + place0.At, m0, n);
+                Lanes<S, V>.Store(saved + place.At, m1, n);
+                if (isFar)
+                {
+                    FetchNext(g0, h, saved + place0.At, units);
+                    FetchNext(g1, h, saved + place.At, units);
+                    Cache.Fetch(g0 + (2 * h) + units);
+                    Cache.Fetch(g1 + (2 * h) + units);
+                    Cache.Fetch(h1 + place0.At + units);
+                    Cache.Fetch(h1 + place.At + units);
+                }
+            }
+
+            before0 = place0;
+            before1 = place;
+            place.Advance(step, rows, h, S.Count);
+        }
+
+        n0 = Activations.Tanh<S, V>(n0);
+        n1 = Activations.Tanh<S, V>(n1);
+        if (keeps)
+        {
+            Lanes<S, V>.Store(gates + (2 * h) + before0.Gates, n0, n);
+            Lanes<S, V>.Store(gates + (2 * h) + before1.Gates, n1, n);
+        }
+
+        Blend<S, V>(n0, zBefore0, hPrev + before0.At, h1 + before0.At, n);
+        Blend<S, V>(n1, zBefore1, hPrev + before1.At, h1 + before1.At, n);
+    }
+
+    /// <summary>A vector of units in a row: where it lies among the states, the gates and the pre-activations.</summary>
+    struct Place
+    {
+        public int J, Row;
+        public nint At, Gates;
+        public float* A;
+
+        /// <summary>Goes on to the next row or, behind the last one, to the first row of the next units.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Advance(in CellStep step, int rows, int h, int lanes)
+        {
+            if (++Row < rows)
+            {
+                At += h;
+                Gates += 3 * h;
+                A += step.PreActivationRow;
+                return;
+            }
+
+            Row = 0;
+            J += lanes;
+            At = J;
+            Gates = J;
+            A = step.PreActivationsOf(J);
         }
     }
 
@@ -202,11 +265,11 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     }
 
     /// <summary>
-    /// n from its pre-activation, and h = n + z⊙(hₜ₋₁ − n), four vectors side by side; the last one stands in for those that
-    /// are lacking. z lies as the gates do or, where it is null, behind the pre-activation, in its own place.
+    /// n from its pre-activation, and h = n + z⊙(hₜ₋₁ − n), four vectors side by side, when the reset comes before the product; the
+    /// last one stands in for those that are lacking.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardCandidate<S, V, One, N>(in CellStep step, int j, float* z)
+    static void ForwardCandidate<S, V, One, N>(in CellStep step, int j)
         where S : struct, ISimd<V>
         where V : struct
         where One : struct, IConstant
@@ -214,8 +277,8 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     {
         int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
         var isFar = step.FetchesAhead<S, V>();
-        nint gate = CellStep.Apart<One>(3 * (nint)h, S.Count), state = CellStep.Apart<One>(h, S.Count), zAt = 2 * step.GroupUnits;
-        float* a = step.PreActivationsOf(j), gates = step.Gates + (2 * h) + j, hPrev = step.HPrev + j, h1 = step.H1 + j;
+        nint gate = CellStep.Apart<One>(3 * (nint)h, S.Count), state = CellStep.Apart<One>(h, S.Count);
+        float* a = step.PreActivationsOf(j), gates = step.Gates + (2 * h) + j, hPrev = step.HPrev + j, h1 = step.H1 + j, z = step.Gates + h + j;
         for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
         {
             int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
@@ -226,18 +289,14 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             V v0 = S.Load(a0), v1 = S.Load(a1), v2 = S.Load(a2), v3 = S.Load(a3);
             Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
                 ref v0, ref v1, ref v2, ref v3);
-            if (step.Gates != null)
-            {
-                Lanes<S, V>.Store(gates + (at0 * gate), v0, n0);
-                Lanes<S, V>.Store(gates + (at1 * gate), v1, n1);
-                Lanes<S, V>.Store(gates + (at2 * gate), v2, n2);
-                Lanes<S, V>.Store(gates + (at3 * gate), v3, n3);
-            }
-
-            Blend<S, V>(v0, z == null ? a0 + zAt : z + (at0 * gate), hPrev + (at0 * state), h1 + (at0 * state), n0);
-            Blend<S, V>(v1, z == null ? a1 + zAt : z + (at1 * gate), hPrev + (at1 * state), h1 + (at1 * state), n1);
-            Blend<S, V>(v2, z == null ? a2 + zAt : z + (at2 * gate), hPrev + (at2 * state), h1 + (at2 * state), n2);
-            Blend<S, V>(v3, z == null ? a3 + zAt : z + (at3 * gate), hPrev + (at3 * state), h1 + (at3 * state), n3);
+            Lanes<S, V>.Store(gates + (at0 * gate), v0, n0);
+            Lanes<S, V>.Store(gates + (at1 * gate), v1, n1);
+            Lanes<S, V>.Store(gates + (at2 * gate), v2, n2);
+            Lanes<S, V>.Store(gates + (at3 * gate), v3, n3);
+            Blend<S, V>(v0, Lanes<S, V>.Load(z + (at0 * gate), n0), hPrev + (at0 * state), h1 + (at0 * state), n0);
+            Blend<S, V>(v1, Lanes<S, V>.Load(z + (at1 * gate), n1), hPrev + (at1 * state), h1 + (at1 * state), n1);
+            Blend<S, V>(v2, Lanes<S, V>.Load(z + (at2 * gate), n2), hPrev + (at2 * state), h1 + (at2 * state), n2);
+            Blend<S, V>(v3, Lanes<S, V>.Load(z + (at3 * gate), n3), hPrev + (at3 * state), h1 + (at3 * state), n3);
             if (isFar)
             {
                 Cache.Fetch(gates + (at0 * gate) + units);
@@ -253,11 +312,11 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Blend<S, V>(V candidate, float* z, float* hPrev, float* h1, int n)
+    static void Blend<S, V>(V candidate, V z, float* hPrev, float* h1, int n)
         where S : struct, ISimd<V>
         where V : struct =>
         Lanes<S, V>.Store(
-            h1, S.Fma(Lanes<S, V>.Load(z, n), S.Subtract(Lanes<S, V>.Load(hPrev, n), candidate), candidate), n);
+            h1, S.Fma(z, S.Subtract(Lanes<S, V>.Load(hPrev, n), candidate), candidate), n);
 
     /// <summary>dn, dz, dh⊙z and, when the reset comes after, dr and dm.</summary>
     [MethodImpl(Kernel.Compilation)]

@@ -97,7 +97,7 @@ static unsafe class Activations
     {
         // What nobody reads the compiler leaves out.
         var unused = a;
-        Five<S, V, A, B, C, D, A>(ref a, ref b, ref c, ref d, ref unused);
+        Six<S, V, A, B, C, D, A, A>(ref a, ref b, ref c, ref d, ref unused, ref unused);
     }
 
     /// <summary><see cref="Four"/>, and E of e.</summary>
@@ -111,12 +111,29 @@ static unsafe class Activations
         where D : struct, IActivation
         where E : struct, IActivation
     {
+        var unused = a;
+        Six<S, V, A, B, C, D, E, A>(ref a, ref b, ref c, ref d, ref e, ref unused);
+    }
+
+    /// <summary><see cref="Four"/>, E of e and F of f.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Six<S, V, A, B, C, D, E, F>(ref V a, ref V b, ref V c, ref V d, ref V e, ref V f)
+        where S : struct, ISimd<V>
+        where V : struct
+        where A : struct, IActivation
+        where B : struct, IActivation
+        where C : struct, IActivation
+        where D : struct, IActivation
+        where E : struct, IActivation
+        where F : struct, IActivation
+    {
         var constants = s_constants;
         var xa = A.Exponent<S, V>(constants, a);
         var xb = B.Exponent<S, V>(constants, b);
         var xc = C.Exponent<S, V>(constants, c);
         var xd = D.Exponent<S, V>(constants, d);
         var xe = E.Exponent<S, V>(constants, e);
+        var xf = F.Exponent<S, V>(constants, f);
 
         // As in Expm1, for each.
         V log2E = S.Load(constants + At.Log2E), shift = S.Load(constants + At.Shift);
@@ -125,57 +142,67 @@ static unsafe class Activations
         var sc = S.Fma(xc, log2E, shift);
         var sd = S.Fma(xd, log2E, shift);
         var se = S.Fma(xe, log2E, shift);
+        var sf = S.Fma(xf, log2E, shift);
         var pa = S.Subtract(sa, shift);
         var pb = S.Subtract(sb, shift);
         var pc = S.Subtract(sc, shift);
         var pd = S.Subtract(sd, shift);
         var pe = S.Subtract(se, shift);
+        var pf = S.Subtract(sf, shift);
         var constant = S.Load(constants + At.Ln2High);
         xa = S.NegatedFma(pa, constant, xa);
         xb = S.NegatedFma(pb, constant, xb);
         xc = S.NegatedFma(pc, constant, xc);
         xd = S.NegatedFma(pd, constant, xd);
         xe = S.NegatedFma(pe, constant, xe);
+        xf = S.NegatedFma(pf, constant, xf);
         constant = S.Load(constants + At.Ln2Low);
         xa = S.NegatedFma(pa, constant, xa);
         xb = S.NegatedFma(pb, constant, xb);
         xc = S.NegatedFma(pc, constant, xc);
         xd = S.NegatedFma(pd, constant, xd);
         xe = S.NegatedFma(pe, constant, xe);
+        xf = S.NegatedFma(pf, constant, xf);
         V c6 = S.Load(constants + At.C6), c5 = S.Load(constants + At.C5);
         pa = S.Fma(c6, xa, c5);
         pb = S.Fma(c6, xb, c5);
         pc = S.Fma(c6, xc, c5);
         pd = S.Fma(c6, xd, c5);
         pe = S.Fma(c6, xe, c5);
+        pf = S.Fma(c6, xf, c5);
         constant = S.Load(constants + At.C4);
         pa = S.Fma(pa, xa, constant);
         pb = S.Fma(pb, xb, constant);
         pc = S.Fma(pc, xc, constant);
         pd = S.Fma(pd, xd, constant);
         pe = S.Fma(pe, xe, constant);
+        pf = S.Fma(pf, xf, constant);
         constant = S.Load(constants + At.C3);
         pa = S.Fma(pa, xa, constant);
         pb = S.Fma(pb, xb, constant);
         pc = S.Fma(pc, xc, constant);
         pd = S.Fma(pd, xd, constant);
         pe = S.Fma(pe, xe, constant);
+        pf = S.Fma(pf, xf, constant);
         constant = S.Load(constants + At.C2);
         pa = S.Fma(pa, xa, constant);
         pb = S.Fma(pb, xb, constant);
         pc = S.Fma(pc, xc, constant);
         pd = S.Fma(pd, xd, constant);
         pe = S.Fma(pe, xe, constant);
+        pf = S.Fma(pf, xf, constant);
         pa = S.Fma(S.Multiply(xa, xa), pa, xa);
         pb = S.Fma(S.Multiply(xb, xb), pb, xb);
         pc = S.Fma(S.Multiply(xc, xc), pc, xc);
         pd = S.Fma(S.Multiply(xd, xd), pd, xd);
         pe = S.Fma(S.Multiply(xe, xe), pe, xe);
+        pf = S.Fma(S.Multiply(xf, xf), pf, xf);
         a = A.Value<S, V>(constants, pa, S.Pow2(sa));
         b = B.Value<S, V>(constants, pb, S.Pow2(sb));
         c = C.Value<S, V>(constants, pc, S.Pow2(sc));
         d = D.Value<S, V>(constants, pd, S.Pow2(sd));
         e = E.Value<S, V>(constants, pe, S.Pow2(se));
+        f = F.Value<S, V>(constants, pf, S.Pow2(sf));
     }
 
     /// <summary>expm1(r) of x = n·ln 2 + r; <paramref name="shifted"/> carries n + 127 in its low mantissa bits.</summary>
