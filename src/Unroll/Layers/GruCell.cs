@@ -56,50 +56,29 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where V : struct
     {
         int rest = step.Units % S.Count, whole = step.Units - rest;
-        if (!_before)
+        if (whole > 0)
+            ForwardUnits<S, V, C16>(step, phase, 0, whole);
+        switch (rest)
         {
-            if (whole > 0)
-                ForwardAfterProduct<S, V, C16>(step, 0, whole);
-            switch (rest)
-            {
-                case 0: break;
-                case 2: ForwardAfterProduct<S, V, C2>(step, whole, step.Units); break;
-                case 4: ForwardAfterProduct<S, V, C4>(step, whole, step.Units); break;
-                default: ForwardAfterProduct<S, V, C0>(step, whole, step.Units); break;
-            }
-        }
-        else if (step.Rows > 1)
-        {
-            for (var j = 0; j < whole; j += S.Count)
-                Forward<S, V, C0, C16>(step, j, phase);
-            switch (rest)
-            {
-                case 0: break;
-                case 2: Forward<S, V, C0, C2>(step, whole, phase); break;
-                case 4: Forward<S, V, C0, C4>(step, whole, phase); break;
-                default: Forward<S, V, C0, C0>(step, whole, phase); break;
-            }
-        }
-        else if (step.Units % S.Count == 0)
-        {
-            Forward<S, V, C1, C16>(step, 0, phase);
-        }
-        else
-        {
-            Forward<S, V, C1, C0>(step, 0, phase);
+            case 0: break;
+            case 2: ForwardUnits<S, V, C2>(step, phase, whole, step.Units); break;
+            case 4: ForwardUnits<S, V, C4>(step, phase, whole, step.Units); break;
+            default: ForwardUnits<S, V, C0>(step, phase, whole, step.Units); break;
         }
     }
 
-    static void Forward<S, V, One, N>(in CellStep step, int j, int phase)
+    /// <summary>A phase for units [<paramref name="first"/>, <paramref name="end"/>), whole vectors or fewer than one, with N lanes in each.</summary>
+    void ForwardUnits<S, V, N>(in CellStep step, int phase, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
-        where One : struct, IConstant
         where N : struct, IConstant
     {
-        if (phase == 0)
-            ForwardGates<S, V, One, N>(step, j);
+        if (!_before)
+            ForwardAfterProduct<S, V, N>(step, first, end);
+        else if (phase == 0)
+            ForwardGates<S, V, N>(step, first, end);
         else
-            ForwardCandidate<S, V, One, N>(step, j);
+            ForwardCandidate<S, V, N>(step, first, end);
     }
 
     public void Backward<S, V, N>(in CellStep step, int product, int first, int end)
@@ -114,9 +93,9 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
     }
 
     /// <summary>
-    /// r, z and, when the next two vectors' turn has come, n and h = n + z⊙(hₜ₋₁ − n), so that the functions of six vectors are taken
-    /// side by side, when the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved: for units
-    /// [<paramref name="first"/>, <paramref name="end"/>), whole vectors or fewer than one, with N lanes in each.
+    /// r, z and, when the next two vectors' turn has come, n and h, so that the functions of six vectors are taken side by side, when
+    /// the reset comes after the product m = W_hn·hₜ₋₁ + b_hn, which is saved: on a Zen 2 core GRU 10,25,1,50 trains 2 % faster for it
+    /// and predicts 5 %, 32,28,28,128 0.4 % and 1 %.
     /// </summary>
     [MethodImpl(Kernel.Compilation)]
     static void ForwardAfterProduct<S, V, N>(in CellStep step, int first, int end)
@@ -125,134 +104,145 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         where N : struct, IConstant
     {
         // blocks: W_in·x + b_in, r, z, m
-        int h = step.H, rows = step.Rows, n = Lanes<S, V>.Valid<N>(end - first), units = step.Units;
-        nint group = step.GroupUnits;
-        float* gates = step.Gates, saved = step.Saved, hPrev = step.HPrev, h1 = step.H1;
+        int h = step.H, n = Lanes<S, V>.Valid<N>(end - first), units = step.Units;
+        nint block = step.GroupUnits;
+        float* gates = step.Gates, saved = step.Saved;
         bool keeps = gates != null, isFar = step.FetchesAhead<S, V>();
-        var place = new Place { J = first, At = first, Gates = first, A = step.PreActivationsOf(first) };
+        var place = new Place(step, first);
         Place before0 = place, before1 = place;
         V n0 = S.Broadcast(0f), n1 = n0, zBefore0 = n0, zBefore1 = n0;
-        for (var left = rows * ((end - first + S.Count - 1) / S.Count); left > 0; left -= 2)
+        for (var left = place.Vectors(first, end, S.Count); left > 0; left -= 2)
         {
             // The last one twice where they are odd.
             var place0 = place;
             if (left > 1)
-                place.Advance(step, rows, h, S.Count);
-            V r0 = S.Load(place0.A + group), z0 = S.Load(place0.A + (2 * group)), r1 = S.Load(place.A + group), z1 = S.Load(place.A + (2 * group));
+                place.Advance(step, S.Count);
+            V r0 = S.Load(place0.A + block), z0 = S.Load(place0.A + (2 * block)), r1 = S.Load(place.A + block), z1 = S.Load(place.A + (2 * block));
             Activations.Six<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.TanhFunction, Activations.TanhFunction>(
                 ref r0, ref z0, ref r1, ref z1, ref n0, ref n1);
 
             // Of the first two vectors, which have none before them, what the next ones overwrite.
-            if (keeps)
-            {
-                Lanes<S, V>.Store(gates + (2 * h) + before0.Gates, n0, n);
-                Lanes<S, V>.Store(gates + (2 * h) + before1.Gates, n1, n);
-            }
-
-            Blend<S, V>(n0, zBefore0, hPrev + before0.At, h1 + before0.At, n);
-            Blend<S, V>(n1, zBefore1, hPrev + before1.At, h1 + before1.At, n);
-            V m0 = S.Load(place0.A + (3 * group)), m1 = S.Load(place.A + (3 * group));
+            End<S, V>(step, before0, n0, zBefore0, n);
+            End<S, V>(step, before1, n1, zBefore1, n);
+            V m0 = S.Load(place0.A + (3 * block)), m1 = S.Load(place.A + (3 * block));
             n0 = S.Fma(r0, m0, S.Load(place0.A));
             n1 = S.Fma(r1, m1, S.Load(place.A));
-            zBefore0 = z0;
-            zBefore1 = z1;
+            (zBefore0, zBefore1) = (z0, z1);
+            (before0, before1) = (place0, place);
             if (keeps)
             {
-                float* g0 = gates + place0.Gates, g1 = gates + place.Gates;
+                float* g0 = gates + place0.Gates, g1 = gates + place.Gates, m0To = saved + place0.State, m1To = saved + place.State;
                 Lanes<S, V>.Store(g0, r0, n);
                 Lanes<S, V>.Store(g1, r1, n);
                 Lanes<S, V>.Store(g0 + h, z0, n);
                 Lanes<S, V>.Store(g1 + h, z1, n);
-                Lanes<S, V>.Store(saved + place0.At, m0, n);
-                Lanes<S, V>.Store(saved + place.At, m1, n);
+                Lanes<S, V>.Store(m0To, m0, n);
+                Lanes<S, V>.Store(m1To, m1, n);
                 if (isFar)
                 {
-                    FetchNext(g0, h, saved + place0.At, units);
-                    FetchNext(g1, h, saved + place.At, units);
-                    Cache.Fetch(g0 + (2 * h) + units);
-                    Cache.Fetch(g1 + (2 * h) + units);
-                    Cache.Fetch(h1 + place0.At + units);
-                    Cache.Fetch(h1 + place.At + units);
+                    FetchNext(g0, h, m0To, units);
+                    FetchNext(g1, h, m1To, units);
+                    FetchNextOutput(step, place0);
+                    FetchNextOutput(step, place);
                 }
             }
 
-            before0 = place0;
-            before1 = place;
-            place.Advance(step, rows, h, S.Count);
+            place.Advance(step, S.Count);
         }
 
-        n0 = Activations.Tanh<S, V>(n0);
-        n1 = Activations.Tanh<S, V>(n1);
-        if (keeps)
-        {
-            Lanes<S, V>.Store(gates + (2 * h) + before0.Gates, n0, n);
-            Lanes<S, V>.Store(gates + (2 * h) + before1.Gates, n1, n);
-        }
-
-        Blend<S, V>(n0, zBefore0, hPrev + before0.At, h1 + before0.At, n);
-        Blend<S, V>(n1, zBefore1, hPrev + before1.At, h1 + before1.At, n);
+        End<S, V>(step, before0, Activations.Tanh<S, V>(n0), zBefore0, n);
+        End<S, V>(step, before1, Activations.Tanh<S, V>(n1), zBefore1, n);
     }
 
-    /// <summary>A vector of units in a row: where it lies among the states, the gates and the pre-activations.</summary>
-    struct Place
-    {
-        public int J, Row;
-        public nint At, Gates;
-        public float* A;
-
-        /// <summary>Goes on to the next row or, behind the last one, to the first row of the next units.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Advance(in CellStep step, int rows, int h, int lanes)
-        {
-            if (++Row < rows)
-            {
-                At += h;
-                Gates += 3 * h;
-                A += step.PreActivationRow;
-                return;
-            }
-
-            Row = 0;
-            J += lanes;
-            At = J;
-            Gates = J;
-            A = step.PreActivationsOf(J);
-        }
-    }
-
-    /// <summary>r, z and q = r⊙hₜ₋₁ when the reset comes before the product.</summary>
+    /// <summary>r, z and q = r⊙hₜ₋₁, two vectors side by side, when the reset comes before the product.</summary>
     [MethodImpl(Kernel.Compilation)]
-    static void ForwardGates<S, V, One, N>(in CellStep step, int j)
+    static void ForwardGates<S, V, N>(in CellStep step, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
-        where One : struct, IConstant
         where N : struct, IConstant
     {
-        int h = step.H, units = step.GroupUnits, n = step.Units - j, unitStep = One.Value * S.Count;
-        nint gate = CellStep.Apart<One>(3 * (nint)h, S.Count), state = CellStep.Apart<One>(h, S.Count);
-        float* a = step.PreActivationsOf(j), gates = step.Gates + j, saved = step.Saved + j, masked = step.HMasked + j;
+        int h = step.H, n = Lanes<S, V>.Valid<N>(end - first);
+        nint block = step.GroupUnits;
+        float* gates = step.Gates, saved = step.Saved, masked = step.HMasked;
         var isFar = step.FetchesAhead<S, V>();
-        for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 2)
+        var place = new Place(step, first);
+        for (var left = place.Vectors(first, end, S.Count); left > 0; left -= 2)
         {
-            int at0 = k, at1 = Math.Min(k + 1, last);
-            int n0 = Lanes<S, V>.Valid<N>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<N>(n - (at1 * unitStep));
-            float* a0 = step.PreActivationsOf<One>(a, j, at0, S.Count), a1 = step.PreActivationsOf<One>(a, j, at1, S.Count);
-            V r0 = S.Load(a0), z0 = S.Load(a0 + units), r1 = S.Load(a1), z1 = S.Load(a1 + units);
+            var place0 = place;
+            if (left > 1)
+                place.Advance(step, S.Count);
+            V r0 = S.Load(place0.A), z0 = S.Load(place0.A + block), r1 = S.Load(place.A), z1 = S.Load(place.A + block);
             Activations.Four<S, V, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction, Activations.SigmoidFunction>(
                 ref r0, ref z0, ref r1, ref z1);
-            float* g0 = gates + (at0 * gate), g1 = gates + (at1 * gate);
-            Lanes<S, V>.Store(g0, r0, n0);
-            Lanes<S, V>.Store(g1, r1, n1);
-            Lanes<S, V>.Store(g0 + h, z0, n0);
-            Lanes<S, V>.Store(g1 + h, z1, n1);
-            Lanes<S, V>.Store(saved + (at0 * state), S.Multiply(r0, Lanes<S, V>.Load(masked + (at0 * state), n0)), n0);
-            Lanes<S, V>.Store(saved + (at1 * state), S.Multiply(r1, Lanes<S, V>.Load(masked + (at1 * state), n1)), n1);
+            float* g0 = gates + place0.Gates, g1 = gates + place.Gates, q0 = saved + place0.State, q1 = saved + place.State;
+            Lanes<S, V>.Store(g0, r0, n);
+            Lanes<S, V>.Store(g1, r1, n);
+            Lanes<S, V>.Store(g0 + h, z0, n);
+            Lanes<S, V>.Store(g1 + h, z1, n);
+            Lanes<S, V>.Store(q0, S.Multiply(r0, Lanes<S, V>.Load(masked + place0.State, n)), n);
+            Lanes<S, V>.Store(q1, S.Multiply(r1, Lanes<S, V>.Load(masked + place.State, n)), n);
             if (isFar)
             {
-                FetchNext(g0, h, saved + (at0 * state), step.Units);
-                FetchNext(g1, h, saved + (at1 * state), step.Units);
+                FetchNext(g0, h, q0, step.Units);
+                FetchNext(g1, h, q1, step.Units);
             }
+
+            place.Advance(step, S.Count);
         }
+    }
+
+    /// <summary>n and h, four vectors side by side, when the reset comes before the product.</summary>
+    [MethodImpl(Kernel.Compilation)]
+    static void ForwardCandidate<S, V, N>(in CellStep step, int first, int end)
+        where S : struct, ISimd<V>
+        where V : struct
+        where N : struct, IConstant
+    {
+        var n = Lanes<S, V>.Valid<N>(end - first);
+        var isFar = step.FetchesAhead<S, V>();
+        var z = step.Gates + step.H;
+        var place = new Place(step, first);
+        for (var left = place.Vectors(first, end, S.Count); left > 0; left -= 4)
+        {
+            // The last one stands in for those that are lacking.
+            var place0 = place;
+            if (left > 1)
+                place.Advance(step, S.Count);
+            var place1 = place;
+            if (left > 2)
+                place.Advance(step, S.Count);
+            var place2 = place;
+            if (left > 3)
+                place.Advance(step, S.Count);
+            V n0 = S.Load(place0.A), n1 = S.Load(place1.A), n2 = S.Load(place2.A), n3 = S.Load(place.A);
+            Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
+                ref n0, ref n1, ref n2, ref n3);
+            End<S, V>(step, place0, n0, Lanes<S, V>.Load(z + place0.Gates, n), n);
+            End<S, V>(step, place1, n1, Lanes<S, V>.Load(z + place1.Gates, n), n);
+            End<S, V>(step, place2, n2, Lanes<S, V>.Load(z + place2.Gates, n), n);
+            End<S, V>(step, place, n3, Lanes<S, V>.Load(z + place.Gates, n), n);
+            if (isFar)
+            {
+                FetchNextOutput(step, place0);
+                FetchNextOutput(step, place1);
+                FetchNextOutput(step, place2);
+                FetchNextOutput(step, place);
+            }
+
+            place.Advance(step, S.Count);
+        }
+    }
+
+    /// <summary>h = n + z⊙(hₜ₋₁ − n), and n where the gates are kept.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void End<S, V>(in CellStep step, in Place place, V candidate, V z, int n)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        if (step.Gates != null)
+            Lanes<S, V>.Store(step.Gates + (2 * step.H) + place.Gates, candidate, n);
+        var hPrev = Lanes<S, V>.Load(step.HPrev + place.State, n);
+        Lanes<S, V>.Store(step.H1 + place.State, S.Fma(z, S.Subtract(hPrev, candidate), candidate), n);
     }
 
     /// <summary>Begins to bring the lines where a row's r, z and what is saved of the next units will be written.</summary>
@@ -264,59 +254,58 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
         Cache.Fetch(saved + units);
     }
 
-    /// <summary>
-    /// n from its pre-activation, and h = n + z⊙(hₜ₋₁ − n), four vectors side by side, when the reset comes before the product; the
-    /// last one stands in for those that are lacking.
-    /// </summary>
-    [MethodImpl(Kernel.Compilation)]
-    static void ForwardCandidate<S, V, One, N>(in CellStep step, int j)
-        where S : struct, ISimd<V>
-        where V : struct
-        where One : struct, IConstant
-        where N : struct, IConstant
+    /// <summary>The same of n and h.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void FetchNextOutput(in CellStep step, in Place place)
     {
-        int h = step.H, units = step.Units, n = units - j, unitStep = One.Value * S.Count;
-        var isFar = step.FetchesAhead<S, V>();
-        nint gate = CellStep.Apart<One>(3 * (nint)h, S.Count), state = CellStep.Apart<One>(h, S.Count);
-        float* a = step.PreActivationsOf(j), gates = step.Gates + (2 * h) + j, hPrev = step.HPrev + j, h1 = step.H1 + j, z = step.Gates + h + j;
-        for (int k = 0, last = step.SideBySide<One>(j, S.Count) - 1; k <= last; k += 4)
-        {
-            int at0 = k, at1 = Math.Min(k + 1, last), at2 = Math.Min(k + 2, last), at3 = Math.Min(k + 3, last);
-            int n0 = Lanes<S, V>.Valid<N>(n - (at0 * unitStep)), n1 = Lanes<S, V>.Valid<N>(n - (at1 * unitStep));
-            int n2 = Lanes<S, V>.Valid<N>(n - (at2 * unitStep)), n3 = Lanes<S, V>.Valid<N>(n - (at3 * unitStep));
-            float* a0 = step.PreActivationsOf<One>(a, j, at0, S.Count), a1 = step.PreActivationsOf<One>(a, j, at1, S.Count);
-            float* a2 = step.PreActivationsOf<One>(a, j, at2, S.Count), a3 = step.PreActivationsOf<One>(a, j, at3, S.Count);
-            V v0 = S.Load(a0), v1 = S.Load(a1), v2 = S.Load(a2), v3 = S.Load(a3);
-            Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
-                ref v0, ref v1, ref v2, ref v3);
-            Lanes<S, V>.Store(gates + (at0 * gate), v0, n0);
-            Lanes<S, V>.Store(gates + (at1 * gate), v1, n1);
-            Lanes<S, V>.Store(gates + (at2 * gate), v2, n2);
-            Lanes<S, V>.Store(gates + (at3 * gate), v3, n3);
-            Blend<S, V>(v0, Lanes<S, V>.Load(z + (at0 * gate), n0), hPrev + (at0 * state), h1 + (at0 * state), n0);
-            Blend<S, V>(v1, Lanes<S, V>.Load(z + (at1 * gate), n1), hPrev + (at1 * state), h1 + (at1 * state), n1);
-            Blend<S, V>(v2, Lanes<S, V>.Load(z + (at2 * gate), n2), hPrev + (at2 * state), h1 + (at2 * state), n2);
-            Blend<S, V>(v3, Lanes<S, V>.Load(z + (at3 * gate), n3), hPrev + (at3 * state), h1 + (at3 * state), n3);
-            if (isFar)
-            {
-                Cache.Fetch(gates + (at0 * gate) + units);
-                Cache.Fetch(gates + (at1 * gate) + units);
-                Cache.Fetch(gates + (at2 * gate) + units);
-                Cache.Fetch(gates + (at3 * gate) + units);
-                Cache.Fetch(h1 + (at0 * state) + units);
-                Cache.Fetch(h1 + (at1 * state) + units);
-                Cache.Fetch(h1 + (at2 * state) + units);
-                Cache.Fetch(h1 + (at3 * state) + units);
-            }
-        }
+        Cache.Fetch(step.Gates + (2 * step.H) + place.Gates + step.Units);
+        Cache.Fetch(step.H1 + place.State + step.Units);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Blend<S, V>(V candidate, V z, float* hPrev, float* h1, int n)
-        where S : struct, ISimd<V>
-        where V : struct =>
-        Lanes<S, V>.Store(
-            h1, S.Fma(z, S.Subtract(Lanes<S, V>.Load(hPrev, n), candidate), candidate), n);
+    /// <summary>Where a vector of units of a row lies; each row's in turn, and then those of the next units.</summary>
+    struct Place
+    {
+        readonly int _rows;
+        int _unit, _row;
+
+        public Place(in CellStep step, int unit)
+        {
+            _rows = step.Rows;
+            _unit = unit;
+            (State, Gates) = (unit, unit);
+            A = step.PreActivationsOf(unit);
+        }
+
+        /// <summary>Among arrays of H a row.</summary>
+        public nint State { get; private set; }
+
+        /// <summary>Among those of 3·H.</summary>
+        public nint Gates { get; private set; }
+
+        /// <summary>Its pre-activations.</summary>
+        public float* A { get; private set; }
+
+        /// <summary>The vectors of units [<paramref name="first"/>, <paramref name="end"/>) in all rows.</summary>
+        public readonly int Vectors(int first, int end, int lanes) => _rows * ((end - first + lanes - 1) / lanes);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Advance(in CellStep step, int lanes)
+        {
+            if (++_row < _rows)
+            {
+                State += step.H;
+                Gates += 3 * step.H;
+                A += step.PreActivationRow;
+                return;
+            }
+
+            _row = 0;
+            _unit += lanes;
+            State = _unit;
+            Gates = _unit;
+            A = step.PreActivationsOf(_unit);
+        }
+    }
 
     /// <summary>dn, dz, dh⊙z and, when the reset comes after, dr and dm.</summary>
     [MethodImpl(Kernel.Compilation)]

@@ -187,26 +187,6 @@ unsafe struct CellStep
     public readonly float* PreActivationsOf(int j) =>
         PreActivations + (j < GroupUnits ? j : ((nint)(j / GroupUnits) * GroupStride) + (j % GroupUnits));
 
-    /// <summary>
-    /// The pre-activations of vector <paramref name="at"/> of those side by side (see <see cref="SideBySide"/>) from unit
-    /// <paramref name="j"/> on, whose own are <paramref name="first"/>.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly float* PreActivationsOf<One>(float* first, int j, int at, int lanes)
-        where One : struct, IConstant => One.Value == 1 ? PreActivationsOf(j + (at * lanes)) : first + (at * PreActivationRow);
-
-    /// <summary>
-    /// Forward, the vectors that a cell's step takes side by side: those of a few units in all rows; of one row
-    /// (<typeparamref name="One"/> is 1) those of its units from <paramref name="j"/> on.
-    /// </summary>
-    public readonly int SideBySide<One>(int j, int lanes)
-        where One : struct, IConstant => One.Value == 1 ? (Units - j + lanes - 1) / lanes : Rows;
-
-    /// <summary>Floats from one of those vectors to the next in an array whose rows are <paramref name="row"/> apart.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static nint Apart<One>(nint row, int lanes)
-        where One : struct, IConstant => One.Value == 1 ? lanes : row;
-
     /// <summary>Forward, goes on by so many units; <see cref="PreActivations"/> stay.</summary>
     public void Advance(int units)
     {

@@ -139,8 +139,6 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         BiasHh = Gradient(_layer.BiasHh),
         WeightIh = Gradient(_layer.WeightIh),
         BiasIh = Gradient(_layer.BiasIh),
-        H = _h,
-        I = Layer.InputSize,
     };
 
     /// <summary>Where the second part's are summed: if they are many, in the memory of the packed weights, which have done their work.</summary>
@@ -151,7 +149,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
             var weightHh = _partialGradients is null ? _weights.Memory : _partialGradients.Pointer;
             var weightIh = weightHh + ((nint)_width * _h);
             var biasHh = weightIh + ((nint)_width * Layer.InputSize);
-            return new() { WeightHh = weightHh, WeightIh = weightIh, BiasHh = biasHh, BiasIh = biasHh + _width, H = _h, I = Layer.InputSize };
+            return new() { WeightHh = weightHh, WeightIh = weightIh, BiasHh = biasHh, BiasIh = biasHh + _width };
         }
     }
 
@@ -191,7 +189,6 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
     struct WeightGradients
     {
         public float* WeightHh, WeightIh, BiasHh, BiasIh;
-        public int H, I;
     }
 
     struct MergePass : IKernelAction

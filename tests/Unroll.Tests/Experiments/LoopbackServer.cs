@@ -75,9 +75,10 @@ sealed partial class LoopbackServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // A listener that has stopped would refuse the next accept in another way than by the cancellation.
         await _closing.CancelAsync();
-        _listener.Stop();
         await _accepting;
+        _listener.Stop();
         _closing.Dispose();
     }
 
