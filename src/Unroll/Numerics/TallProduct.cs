@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Unroll.Numerics;
 
@@ -257,6 +258,35 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
+        // Two rows of 12 are three vectors of 8, none of them across two cache lines.
+        for (; TileRows(S.Count) == 12 && rows > 1; rows -= 2)
+        {
+            float* destination = tiles, next = source + sourceRow;
+            var j = 0;
+            for (; m - j > Simd256.Count; j += 12)
+            {
+                if (S.Registers == 16)
+                {
+                    Cache.Fetch(source + (RowCopy.FetchedRows * sourceRow) + j);
+                    Cache.Fetch(next + (RowCopy.FetchedRows * sourceRow) + j);
+                }
+
+                Simd256.Store(destination, Simd256.Load(source + j));
+                Simd256.Store(destination + 8, Vector256.Create(Vector128.Load(source + j + 8), Vector128.Load(next + j)));
+                Simd256.Store(destination + 16, Simd256.Load(next + j + 4));
+                destination += stride;
+            }
+
+            if (j < m)
+            {
+                Simd256.Store(destination, Simd256.Load(source + j));
+                Simd256.Store(destination + 12, Simd256.Load(next + j));
+            }
+
+            tiles += 2 * 12;
+            source += 2 * sourceRow;
+        }
+
         // 12 rows are 8 lanes and 4. Of 6 a store of 8 lanes writes 2 too many, which the next step overwrites.
         for (var k = 0; k < rows; k++)
         {
