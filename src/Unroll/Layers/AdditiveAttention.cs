@@ -135,17 +135,8 @@ sealed unsafe class UnrolledAdditiveAttention : UnrolledAttention
         base.AccumulateGradients<S, V>(worker, workers);
         var parameters = Context.Parameters;
         var (start, end) = TallProduct.Share(A, worker, workers);
-        var queries = new TallColumns
-        {
-            Source = Input,
-            SourceRow = Q,
-            Width = Q,
-            Destination = parameters.GradientPointer(Attention.WeightQuery!),
-            DestinationRow = Q,
-            Adds = Context.AddsGradients,
-        };
-        TallProduct.Accumulate<S, V>(
-            TallRows.First(Steps * Batch), Context.Arena.Pointer(_dR), A, start, end, new ReadOnlySpan<TallColumns>(in queries), Context.TallScratch(worker));
+        ReadOnlySpan<TallColumns> columns = [TallColumns.Matrix(Input, Q, parameters.GradientPointer(Attention.WeightQuery!), Context.AddsGradients)];
+        TallProduct.Accumulate<S, V>(TallRows.First(Steps * Batch), Context.Arena.Pointer(_dR), A, start, end, columns, Context.TallScratch(worker));
 
         // dv = Σ_b dV_b, or what it was and that, in rising order of b.
         if (worker == 0)

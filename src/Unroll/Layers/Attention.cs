@@ -265,27 +265,9 @@ abstract unsafe class UnrolledAttention : UnrolledLayer
         var (start, end) = TallProduct.Share(A, worker, workers);
         var parameters = Context.Parameters;
         Span<TallColumns> columns = stackalloc TallColumns[2];
-        columns[0] = new TallColumns
-        {
-            Source = _keys,
-            SourceRow = K,
-            Width = K,
-            Destination = parameters.GradientPointer(Attention.WeightKey),
-            DestinationRow = K,
-            Adds = Context.AddsGradients,
-        };
+        columns[0] = TallColumns.Matrix(_keys, K, parameters.GradientPointer(Attention.WeightKey), Context.AddsGradients);
         if (Attention.Bias is { } bias)
-        {
-            columns[1] = new TallColumns
-            {
-                Source = Context.One,
-                Width = 1,
-                Destination = parameters.GradientPointer(bias),
-                DestinationRow = 1,
-                Adds = Context.AddsGradients,
-            };
-        }
-
+            columns[1] = TallColumns.Bias(Context.One, parameters.GradientPointer(bias), Context.AddsGradients);
         TallProduct.Accumulate<S, V>(
             TallRows.First(SourceSteps * Batch), ProjectedGradient, A, start, end, columns[..(Attention.Bias is null ? 1 : 2)], Context.TallScratch(worker));
     }

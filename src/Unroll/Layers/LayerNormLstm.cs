@@ -419,15 +419,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         where S : struct, ISimd<V>
         where V : struct
     {
-        var inputs = new TallColumns
-        {
-            Source = source,
-            SourceRow = columns,
-            Width = columns,
-            Destination = Gradient(weight),
-            DestinationRow = columns,
-            Adds = _context.AddsGradients,
-        };
+        var inputs = TallColumns.Matrix(source, columns, Gradient(weight), _context.AddsGradients);
         TallProduct.Accumulate<S, V>(
             TallRows.First((Steps - FirstStep) * Batch), dProduct.At(FirstStep, 0), _width, start, end, new ReadOnlySpan<TallColumns>(in inputs), _context.TallScratch(worker));
     }

@@ -161,23 +161,8 @@ sealed unsafe class UnrolledLinear : UnrolledLayer
             var (start, end) = TallProduct.Share(layer.OutputSize, Worker, Workers);
             ReadOnlySpan<TallColumns> columns =
             [
-                new TallColumns
-                {
-                    Source = Owner.Input,
-                    SourceRow = layer.InputSize,
-                    Width = layer.InputSize,
-                    Destination = context.Parameters.GradientPointer(layer.Weight),
-                    DestinationRow = layer.InputSize,
-                    Adds = context.AddsGradients,
-                },
-                new TallColumns
-                {
-                    Source = context.One,
-                    Width = 1,
-                    Destination = context.Parameters.GradientPointer(layer.Bias),
-                    DestinationRow = 1,
-                    Adds = context.AddsGradients,
-                },
+                TallColumns.Matrix(Owner.Input, layer.InputSize, context.Parameters.GradientPointer(layer.Weight), context.AddsGradients),
+                TallColumns.Bias(context.One, context.Parameters.GradientPointer(layer.Bias), context.AddsGradients),
             ];
             TallProduct.Accumulate<S, V>(
                 TallRows.First(Owner.Steps * Owner.Batch), Owner.OutputGradient, layer.OutputSize, start, end, columns, context.TallScratch(Worker));

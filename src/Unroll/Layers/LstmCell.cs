@@ -142,10 +142,7 @@ readonly unsafe struct LstmCell : ICell
                     ref i, ref f, ref g, ref o, ref cBefore);
 
                 // Of the first vector, which has none before it, what the next one overwrites.
-                Lanes<S, V>.Store(h1 + atBefore, gateO >= 0 ? S.Multiply(oBefore, cBefore) : cBefore, n);
-                if (saved != null)
-                    Lanes<S, V>.Store(saved + atBefore, cBefore, n);
-
+                End<S, V>(h1, saved, atBefore, oBefore, cBefore, gateO >= 0, n);
                 var input = gateI >= 0 ? S.Multiply(i, g) : g;
                 cBefore = gateF >= 0 ? S.Fma(f, cPrev, input) : S.Add(cPrev, input);
                 Lanes<S, V>.Store(c1 + at, cBefore, n);
@@ -179,10 +176,18 @@ readonly unsafe struct LstmCell : ICell
             }
         }
 
-        cBefore = Activations.Tanh<S, V>(cBefore);
-        Lanes<S, V>.Store(h1 + atBefore, gateO >= 0 ? S.Multiply(oBefore, cBefore) : cBefore, n);
+        End<S, V>(h1, saved, atBefore, oBefore, Activations.Tanh<S, V>(cBefore), gateO >= 0, n);
+    }
+
+    /// <summary>h = o⊙tanh(c), or tanh(c) without an output gate; tanh(c) too where it is kept.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    static void End<S, V>(float* h1, float* saved, nint at, V o, V tanhC, bool hasGate, int n)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        Lanes<S, V>.Store(h1 + at, hasGate ? S.Multiply(o, tanhC) : tanhC, n);
         if (saved != null)
-            Lanes<S, V>.Store(saved + atBefore, cBefore, n);
+            Lanes<S, V>.Store(saved + at, tanhC, n);
     }
 
     /// <summary>o = σ(aₒ + p_o⊙c) and h = o⊙tanh(c), two rows side by side.</summary>

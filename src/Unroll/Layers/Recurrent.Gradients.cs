@@ -62,26 +62,12 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         var (sums, adds) = part == 0 ? (Gradients, _context.AddsGradients) : (PartialGradients, false);
         ReadOnlySpan<TallColumns> columns =
         [
-            new()
-            {
-                Source = product.Operand == ProductOperand.PreviousHidden ? RecurrentInput(FirstStep, b0) : Saved(FirstStep, b0),
-                SourceRow = _h,
-                Width = _h,
-                Destination = sums.WeightHh + (row * _h),
-                DestinationRow = _h,
-                Adds = adds,
-            },
-            new() { Source = one, Width = 1, Destination = sums.BiasHh + row, DestinationRow = 1, Adds = adds },
-            new()
-            {
-                Source = Input + RowOffset(FirstStep, b0, Layer.InputSize),
-                SourceRow = Layer.InputSize,
-                Width = Layer.InputSize,
-                Destination = sums.WeightIh + (row * Layer.InputSize),
-                DestinationRow = Layer.InputSize,
-                Adds = adds,
-            },
-            new() { Source = one, Width = 1, Destination = sums.BiasIh + row, DestinationRow = 1, Adds = adds },
+            TallColumns.Matrix(
+                product.Operand == ProductOperand.PreviousHidden ? RecurrentInput(FirstStep, b0) : Saved(FirstStep, b0), _h, sums.WeightHh + (row * _h), adds),
+            TallColumns.Bias(one, sums.BiasHh + row, adds),
+            TallColumns.Matrix(
+                Input + RowOffset(FirstStep, b0, Layer.InputSize), Layer.InputSize, sums.WeightIh + (row * Layer.InputSize), adds),
+            TallColumns.Bias(one, sums.BiasIh + row, adds),
         ];
 
         var gates = new GradientRows { Pointer = Gates(FirstStep, b0) + row, Stride = _width };

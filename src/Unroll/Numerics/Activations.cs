@@ -8,11 +8,11 @@ namespace Unroll.Numerics;
 /// </summary>
 /// <remarks>
 /// All three start from x = n·ln 2 + r with |r| ≤ ln 2 / 2 and expm1(r) = r + r²·P(r). Adding 1.5·2²³ + 127 to x·log₂e
-/// rounds it to the integer n and leaves n + 127, the exponent field of 2ⁿ, in the low bits of the mantissa. Maximum errors over every float are measured by
-/// the tests: exp 1.1 ulp, sigmoid 2.2 ulp, tanh 2.5 ulp.
+/// rounds it to the integer n and leaves n + 127, the exponent field of 2ⁿ, in the low bits of the mantissa. Maximum errors
+/// over every float are measured by the tests: exp 1.1 ulp, sigmoid 2.2 ulp, tanh 2.5 ulp.
 /// <para>
 /// Each step waits for the one before, some 65 cycles in all, and a processor looks only so far ahead. So what is taken of
-/// many vectors is taken of four or five at a time, operation by operation.
+/// many vectors is taken of four to six at a time, operation by operation (<see cref="Six"/>).
 /// </para>
 /// </remarks>
 static unsafe class Activations

@@ -17,6 +17,14 @@ unsafe struct TallColumns
 
     /// <summary>Whether their part of the result is added to what the destination holds, rather than written over it.</summary>
     public bool Adds;
+
+    /// <summary>A matrix [K, <paramref name="width"/>] whose rows follow one another, as do those of the destination [M, <paramref name="width"/>].</summary>
+    public static TallColumns Matrix(float* source, int width, float* destination, bool adds) =>
+        new() { Source = source, SourceRow = width, Width = width, Destination = destination, DestinationRow = width, Adds = adds };
+
+    /// <summary>The input 1 of a bias [M].</summary>
+    public static TallColumns Bias(float* one, float* destination, bool adds) =>
+        new() { Source = one, Width = 1, Destination = destination, DestinationRow = 1, Adds = adds };
 }
 
 /// <summary>The rows k that a tall product sums over: runs of neighbours with as many rows left out between them.</summary>
@@ -389,7 +397,8 @@ static unsafe class TallProduct
             if (Single(columns, n0, width).Index >= 0)
                 continue;
             nint padded = PackedMatrix.Padded(width, S.Count);
-            if (gather)
+            // A panel of which nothing is added to starts from 0.
+            if (gather && Adds(columns, n0, width))
                 new Span<float>(mixed, (int)padded * (m1 - m0)).Clear();
             var start = 0;
             foreach (var group in columns)
