@@ -26,7 +26,7 @@ static class UnrollSteps
         var shape = configuration.Shape;
         var random = new MersenneTwister(1);
         var model = Model(configuration, random, lastStep ? [new LastStepOptions(), new LinearOptions(1)] : [new LinearOptions(1)]);
-        var unrolled = model.Unroll(shape.T, shape.B);
+        var unrolled = model.Unroll(shape.T, shape.B, accumulate: false);
         var batch = new SequenceBatch(shape.T, shape.B, shape.I, targetSize: 1);
         batch.Resize(shape.T, shape.B, unrolled.OutputSteps);
         Draw(unrolled.Input, random);
@@ -37,7 +37,7 @@ static class UnrollSteps
         {
             unrolled.Forward(training: true);
             loss.Evaluate(unrolled.Output, batch, unrolled.OutputGradient);
-            unrolled.Backward(accumulate: false);
+            unrolled.Backward();
             if (optimise)
                 adam.Step(LearningRate);
         };

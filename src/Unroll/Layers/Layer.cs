@@ -47,7 +47,7 @@ enum Keep
 }
 
 /// <summary>What the layers of one unrolled model share.</summary>
-sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters)
+sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters, bool addsGradients = true)
 {
     readonly AlignedBuffer _one = new(1);
     readonly Queue<Arena.Region> _sharedOutputs = new();
@@ -79,8 +79,11 @@ sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters)
         return region;
     }
 
-    /// <summary>Whether ∂loss/∂parameters are added to what is there, rather than written over it.</summary>
-    public bool AddsGradients { get; set; }
+    /// <summary>
+    /// Whether ∂loss/∂parameters are added to what is there, rather than written over it: then their memory is free from the
+    /// beginning of a pass until they are computed.
+    /// </summary>
+    public bool AddsGradients { get; } = addsGradients;
 
     /// <summary>The number 1: the input whose weight is a bias.</summary>
     public float* One => _one.Pointer;

@@ -19,7 +19,7 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
     readonly Recurrent<TCell> _layer;
     readonly Phase[] _phases;
     readonly AlignedBuffer _peephole;
-    AlignedBuffer? _memory;
+    AlignedBuffer? _own;
 
     public RecurrentWeights(Recurrent<TCell> layer, KernelKind kernel)
     {
@@ -35,15 +35,24 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
     /// Memory of the panels, which a backward pass may overwrite with the weights as it reads them: the next forward pass
     /// packs anew.
     /// </summary>
-    public float* Memory => _memory!.Pointer;
+    public float* Memory { get; private set; }
 
-    /// <summary>Allocates <see cref="Memory"/>, at least so many floats.</summary>
+    /// <summary>Floats of the panels.</summary>
+    public long Length => _phases.Sum(phase => phase.Length);
+
+    /// <summary>Takes <see cref="Memory"/> of its own, at least so many floats.</summary>
     public void Allocate(long length = 0)
     {
-        _memory = new AlignedBuffer(Math.Max(length, _phases.Sum(phase => phase.Length)));
-        var next = _memory.Pointer;
+        _own = new AlignedBuffer(Math.Max(length, Length));
+        Place(_own.Pointer);
+    }
+
+    /// <summary>Takes <see cref="Memory"/> that belongs to another: <see cref="Length"/> floats, 64-byte aligned.</summary>
+    public void Place(float* memory)
+    {
+        Memory = memory;
         foreach (var phase in _phases)
-            next = phase.Place(next);
+            memory = phase.Place(memory);
     }
 
     /// <summary>p [P·H], or nothing.</summary>
@@ -59,7 +68,7 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
         float* weightIh = parameters.ValuePointer(_layer.WeightIh), weightHh = parameters.ValuePointer(_layer.WeightHh);
         float* biasIh = parameters.ValuePointer(_layer.BiasIh), biasHh = parameters.ValuePointer(_layer.BiasHh);
         // A training pass, which alone has several workers, has allocated already.
-        if (_memory is null)
+        if (Memory == null)
             Allocate();
         foreach (var phase in _phases)
             phase.Pack(weightIh, weightHh, biasIh, biasHh, worker, workers);

@@ -167,10 +167,30 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
         _weightIhBack = length;
         length += (nint)PackedMatrix.Length(_width, layer.InputSize);
-        _weights.Allocate(Math.Max(length, PartialGradientsLength));
-        if (context.Engine.Threads > 1 && GradientPartsOf(maxSteps, maxBatch) > 1 && PartialGradientsLength <= MostPartialFloats)
-            _partialGradients = new AlignedBuffer(PartialGradientsLength);
+        PlaceWeights(length);
+        if (GradientPartsOf(maxSteps, maxBatch) > 1)
+            _partialGradients = new AlignedBuffer(WeightCount);
     }
+
+    /// <summary>The weights and biases.</summary>
+    long WeightCount => (long)_width * (_h + Layer.InputSize + 2);
+
+    /// <summary>
+    /// Takes memory for the packed weights, of which the backward pass needs <paramref name="backLength"/> floats: that of the
+    /// gradients, which lie one behind the other, where nothing in them is needed until they are computed and the padding fits.
+    /// </summary>
+    void PlaceWeights(long backLength)
+    {
+        var gradients = Gradient(_layer.WeightIh);
+        var aligned = Aligned(gradients);
+        if (_context.AddsGradients || aligned + Math.Max(backLength, _weights.Length) > gradients + WeightCount)
+            _weights.Allocate(backLength);
+        else
+            _weights.Place(aligned);
+    }
+
+    /// <summary>The first whole cache line from there on.</summary>
+    static float* Aligned(float* memory) => (float*)(((nuint)memory + 63) & ~(nuint)63);
 
     public override ReadOnlySpan<string> GateNames => _cell.GateNames;
 

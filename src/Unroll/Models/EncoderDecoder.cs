@@ -54,9 +54,19 @@ public sealed class EncoderDecoder : TrainableModel
     internal Parts Structure { get; }
 
     /// <summary>Makes the activations for up to so many steps of the source and the target, of <paramref name="maxBatch"/> rows.</summary>
+    /// <param name="maxSourceSteps">The most steps of a source.</param>
+    /// <param name="maxTargetSteps">The most steps of a target.</param>
+    /// <param name="maxBatch">The most rows of a pass.</param>
+    /// <param name="accumulate">
+    /// Whether <see cref="UnrolledEncoderDecoder.Backward"/> adds ∂loss/∂parameters to what <see cref="ParameterSet.Gradients"/>
+    /// hold, as for a batch in several passes. Otherwise they take its place, which is faster than
+    /// <see cref="ParameterSet.ZeroGradients"/> and adding and takes less memory: from the forward pass to the end of the backward
+    /// pass the gradients' memory holds packed weights, so only one such pass over a model's parameters may be under way.
+    /// </param>
     /// <remarks>This allocates; passes over the result do not.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or the activations do not fit one array.</exception>
-    public UnrolledEncoderDecoder Unroll(int maxSourceSteps, int maxTargetSteps, int maxBatch) => new(this, maxSourceSteps, maxTargetSteps, maxBatch);
+    public UnrolledEncoderDecoder Unroll(int maxSourceSteps, int maxTargetSteps, int maxBatch, bool accumulate = true) =>
+        new(this, maxSourceSteps, maxTargetSteps, maxBatch, accumulate);
 
     /// <summary>Prepares to write targets for up to <paramref name="maxBatch"/> sources at a time.</summary>
     /// <remarks>The generator takes the parameters as they are now (see <see cref="TargetGenerator.Refresh"/>).</remarks>

@@ -60,9 +60,17 @@ public sealed class SequenceModel : TrainableModel
     }
 
     /// <summary>Makes the activations for up to <paramref name="maxSteps"/> steps of <paramref name="maxBatch"/> rows.</summary>
+    /// <param name="maxSteps">The most steps of a pass.</param>
+    /// <param name="maxBatch">The most rows of a pass.</param>
+    /// <param name="accumulate">
+    /// Whether <see cref="UnrolledModel.Backward"/> adds ∂loss/∂parameters to what <see cref="ParameterSet.Gradients"/> hold, as
+    /// for a batch in several passes. Otherwise they take its place, which is faster than
+    /// <see cref="ParameterSet.ZeroGradients"/> and adding and takes less memory: from the forward pass to the end of the backward
+    /// pass the gradients' memory holds packed weights, so only one such pass over a model's parameters may be under way.
+    /// </param>
     /// <remarks>This allocates; passes over the result do not. Several unrolled models may share one model's parameters.</remarks>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1, or the activations do not fit one array.</exception>
-    public UnrolledModel Unroll(int maxSteps, int maxBatch) => new(this, maxSteps, maxBatch);
+    public UnrolledModel Unroll(int maxSteps, int maxBatch, bool accumulate = true) => new(this, maxSteps, maxBatch, accumulate);
 
     /// <summary>Prepares to compute outputs of whole batches of up to <paramref name="maxSteps"/> steps and <paramref name="maxBatch"/> rows.</summary>
     /// <remarks>The predictor takes the parameters as they are now (see <see cref="Predictor.Refresh"/>).</remarks>

@@ -32,14 +32,14 @@ public sealed unsafe class UnrolledEncoderDecoder
     bool _freeRunning;
     bool _forwardDone;
 
-    internal UnrolledEncoderDecoder(EncoderDecoder model, int maxSourceSteps, int maxTargetSteps, int maxBatch)
+    internal UnrolledEncoderDecoder(EncoderDecoder model, int maxSourceSteps, int maxTargetSteps, int maxBatch, bool accumulate)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxSourceSteps, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxTargetSteps, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBatch, 1);
         (Model, MaxSourceSteps, MaxTargetSteps, MaxBatch) = (model, maxSourceSteps, maxTargetSteps, maxBatch);
         _parts = model.Structure;
-        _context = new UnrollContext(model.Engine, model.Parameters);
+        _context = new UnrollContext(model.Engine, model.Parameters, accumulate);
         _weights = [.. model.Layers.Select(layer => layer.CreateWeights(model.Engine))];
         _source = _context.Arena.Reserve((long)maxSourceSteps * maxBatch * model.InputSize);
         _tokens = _context.Arena.Reserve((long)maxTargetSteps * maxBatch);
@@ -200,15 +200,10 @@ public sealed unsafe class UnrolledEncoderDecoder
     /// <see cref="ParameterSet.Gradients"/>, from <see cref="OutputGradient"/>.
     /// </summary>
     /// <param name="sourceGradient">Whether <see cref="SourceGradient"/> is wanted too.</param>
-    /// <param name="accumulate">
-    /// Whether ∂loss/∂parameters are added to what <see cref="ParameterSet.Gradients"/> hold, as for a batch in several passes.
-    /// Otherwise they take its place, which is faster than <see cref="ParameterSet.ZeroGradients"/> and adding.
-    /// </param>
     /// <exception cref="InvalidOperationException">No forward pass came before, or its activations are used up.</exception>
-    public void Backward(bool sourceGradient = false, bool accumulate = true)
+    public void Backward(bool sourceGradient = false)
     {
         BackwardThroughTime(sourceGradient);
-        _context.AddsGradients = accumulate;
         _layerJobs.AccumulateGradients(Flops());
         GC.KeepAlive(this);
     }

@@ -30,14 +30,14 @@ public sealed unsafe class UnrolledModel
     bool _closedLoop;
     bool _forwardDone;
 
-    internal UnrolledModel(SequenceModel model, int maxSteps, int maxBatch)
+    internal UnrolledModel(SequenceModel model, int maxSteps, int maxBatch, bool accumulate)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxSteps, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBatch, 1);
         Model = model;
         MaxSteps = maxSteps;
         MaxBatch = maxBatch;
-        _context = new UnrollContext(model.Engine, model.Parameters);
+        _context = new UnrollContext(model.Engine, model.Parameters, accumulate);
         _weights = [.. model.Layers.Select(layer => layer.CreateWeights(model.Engine))];
         _input = _context.Arena.Reserve((long)maxSteps * maxBatch * model.InputSize);
         _layers = new UnrolledLayer[model.Layers.Count];
@@ -180,16 +180,11 @@ public sealed unsafe class UnrolledModel
     /// </summary>
     /// <param name="inputGradient">Whether <see cref="InputGradient"/> is wanted too.</param>
     /// <param name="initialStateGradient">Whether <see cref="InitialStateGradient"/> is wanted too.</param>
-    /// <param name="accumulate">
-    /// Whether ∂loss/∂parameters are added to what <see cref="ParameterSet.Gradients"/> hold, as for a batch in several passes.
-    /// Otherwise they take its place, which is faster than <see cref="ParameterSet.ZeroGradients"/> and adding.
-    /// </param>
     /// <remarks>In a closed loop the gradient runs through the fed-back outputs as well.</remarks>
     /// <exception cref="InvalidOperationException">No forward pass came before, or its activations are used up.</exception>
-    public void Backward(bool inputGradient = false, bool initialStateGradient = false, bool accumulate = true)
+    public void Backward(bool inputGradient = false, bool initialStateGradient = false)
     {
         BackwardThroughTime(inputGradient, initialStateGradient);
-        _context.AddsGradients = accumulate;
         _layerJobs.AccumulateGradients(Flops);
         GC.KeepAlive(this);
     }

@@ -37,11 +37,11 @@ abstract class TrainingPass(ISequenceSource source, int batchSize)
 /// <summary>Passes of a sequence model.</summary>
 sealed class SequencePass(SequenceModel model, Loss loss, ISequenceSource source, int batchSize) : TrainingPass(source, batchSize)
 {
-    readonly UnrolledModel _unrolled = model.Unroll(source.MaxSteps, batchSize);
+    readonly UnrolledModel _unrolled = model.Unroll(source.MaxSteps, batchSize, accumulate: false);
 
     public override ModelState CarriedState => _unrolled.InitialState;
 
-    public override void Backward() => _unrolled.Backward(accumulate: false);
+    public override void Backward() => _unrolled.Backward();
 
     protected override double Forward(bool training, ulong noise, double teacherForcing)
     {
@@ -62,10 +62,10 @@ sealed class TargetPass(EncoderDecoder model, Loss loss, ISequenceSource source,
     // No layer's dropout has this number.
     const ulong FeedbackNoise = 0xFFUL << 56;
 
-    readonly UnrolledEncoderDecoder _unrolled = model.Unroll(source.MaxSteps, source.MaxSteps, batchSize);
+    readonly UnrolledEncoderDecoder _unrolled = model.Unroll(source.MaxSteps, source.MaxSteps, batchSize, accumulate: false);
     readonly byte[] _feedback = new byte[checked(source.MaxSteps * batchSize)];
 
-    public override void Backward() => _unrolled.Backward(accumulate: false);
+    public override void Backward() => _unrolled.Backward();
 
     protected override double Forward(bool training, ulong noise, double teacherForcing)
     {

@@ -118,10 +118,11 @@ public class EncoderDecoderTests(ITestOutputHelper output)
                 unrolled.Backward();
                 float[] expected = [.. model.Parameters.Gradients];
 
+                unrolled = Prepared(model, 9, 8, 21, out _, lengths: true, accumulate: false);
                 model.Parameters.Gradients.Fill(float.NaN);
                 unrolled.Forward(training: true, Flat(feedback), noise: 99);
                 start.CopyTo(unrolled.OutputGradient);
-                unrolled.Backward(accumulate: false);
+                unrolled.Backward();
                 Assert.Equal(expected, model.Parameters.Gradients);
             }
         }
@@ -338,9 +339,9 @@ public class EncoderDecoderTests(ITestOutputHelper output)
     }
 
     /// <summary>Sources, tokens, the loss's direction and a mixed feedback mask, all random.</summary>
-    static UnrolledEncoderDecoder Prepared(Unroll.Models.EncoderDecoder model, int S, int T, int B, out bool[,] feedback, bool lengths = false)
+    static UnrolledEncoderDecoder Prepared(Unroll.Models.EncoderDecoder model, int S, int T, int B, out bool[,] feedback, bool lengths = false, bool accumulate = true)
     {
-        var unrolled = model.Unroll(S, T, B);
+        var unrolled = model.Unroll(S, T, B, accumulate);
         var random = new Random(23);
         if (model.Options.Encoder[0].Recurrence is not null)
             random.NextValues(unrolled.Source);

@@ -173,6 +173,7 @@ public class UnrolledModelTests(ITestOutputHelper output)
                     using var engine = new Engine(threads, kernel);
                     var model = Model(new SequenceModelOptions(3, layers), engine);
                     var unrolled = Prepared(model, T, B, out _, Loop.Open);
+                    var overwriting = Prepared(model, T, B, out _, Loop.Open, accumulate: false);
                     int[][] lengths = [[], [.. Enumerable.Range(0, B).Select(b => b % (T + 1))]];
                     foreach (var valid in lengths)
                     {
@@ -182,16 +183,19 @@ public class UnrolledModelTests(ITestOutputHelper output)
                         unrolled.Backward();
                         float[] expected = [.. model.Parameters.Gradients];
 
-                        unrolled.Forward(training: true, noise: 3, lengths: valid);
-                        start.CopyTo(unrolled.OutputGradient);
                         model.Parameters.Gradients.Fill(float.NaN);
-                        unrolled.Backward(accumulate: false);
+                        overwriting.Forward(training: true, noise: 3, lengths: valid);
+                        start.CopyTo(overwriting.OutputGradient);
+                        overwriting.Backward();
                         Assert.Equal(expected, model.Parameters.Gradients);
 
                         // The first step's product with a state of zeros may be left out.
                         start.CopyTo(unrolled.OutputGradient);
                         for (var layer = 0; layer < unrolled.InitialState.LayerCount; layer++)
+                        {
                             unrolled.InitialState.Hidden(layer).Clear();
+                            overwriting.InitialState.Hidden(layer).Clear();
+                        }
                     }
                 }
             }
@@ -554,9 +558,9 @@ public class UnrolledModelTests(ITestOutputHelper output)
     }
 
     /// <summary>Inputs, states, the loss's direction and the feedback mask, all random.</summary>
-    static UnrolledModel Prepared(SequenceModel model, int T, int B, out bool[,] feedback, Loop loop)
+    static UnrolledModel Prepared(SequenceModel model, int T, int B, out bool[,] feedback, Loop loop, bool accumulate = true)
     {
-        var unrolled = model.Unroll(T, B);
+        var unrolled = model.Unroll(T, B, accumulate);
         var random = new Random(23);
         random.NextValues(unrolled.Input);
         random.NextValues(unrolled.OutputGradient);
