@@ -90,6 +90,16 @@ interface ICell
         where S : struct, ISimd<V>
         where V : struct;
 
+    /// <summary>c of a step again, for all units, from its gates and from c before it; nothing in a cell without c.</summary>
+    void RecallCell<S, V>(in CellStep step)
+        where S : struct, ISimd<V>
+        where V : struct;
+
+    /// <summary>h of a step again, for all units, from its gates and from c, whose place it may take; nothing in a cell without c.</summary>
+    void RecallHidden<S, V>(in CellStep step)
+        where S : struct, ISimd<V>
+        where V : struct;
+
     /// <summary>
     /// The step back for units [<paramref name="first"/>, <paramref name="end"/>), whole vectors or fewer than one, with N lanes in
     /// each (see <see cref="Lanes{S, V}.Valid"/>).
@@ -178,6 +188,9 @@ unsafe struct CellStep
 
     /// <summary>Where ∂loss/∂c of this step is left for a trace, what comes through h included; null when nobody asks for it.</summary>
     public float* DCTrace { get; set; }
+
+    /// <summary>Backward, where h is left again, which may be c's place; null where it is kept, or in a cell without c.</summary>
+    public float* HAgain { get; set; }
 
     /// <summary>The gradient of the product whose operand was <see cref="Saved"/>.</summary>
     public float* DSaved { get; set; }

@@ -8,7 +8,7 @@ sealed class LastStep(LastStepOptions options, int inputSize) : Layer(options, i
     public override bool HasOutputAtEveryStep => false;
 
     public override UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch) =>
-        new UnrolledLastStep(this, context, keep, maxBatch) { LastGradientOnly = keep == Keep.EverythingForLastStep };
+        new UnrolledLastStep(this, context, keep, maxBatch) { LastGradientOnly = keep != Keep.Everything };
 }
 
 /// <summary>The last step of each row, and zeros for the gradient of the others.</summary>
@@ -22,7 +22,7 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
     {
         _context = context;
         _y = context.ReserveOutput((long)maxBatch * layer.OutputSize);
-        if (keep is Keep.Everything or Keep.EverythingForLastStep)
+        if (keep is Keep.Everything or Keep.EverythingForLastStep or Keep.EverythingForLastOutput)
             _dY = context.Arena.Reserve((long)maxBatch * layer.OutputSize);
     }
 
@@ -38,8 +38,9 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
             return;
         for (var b = b0; b < b1; b++)
         {
+            // The layer below may have made one step of all already.
             if (LengthOf(b) > 0)
-                Row(Input, LengthOf(b) - 1, b).CopyTo(Row(Output, 0, b));
+                Row(Input, Math.Min(LengthOf(b), Steps) - 1, b).CopyTo(Row(Output, 0, b));
             else
                 Row(Output, 0, b).Clear();
         }

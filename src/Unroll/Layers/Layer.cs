@@ -36,6 +36,9 @@ enum Keep
     /// <summary>All that a backward pass needs when the loss sees the last step only.</summary>
     EverythingForLastStep,
 
+    /// <summary>The same, and nobody reads the outputs of other steps.</summary>
+    EverythingForLastOutput,
+
     /// <summary>The outputs of all steps.</summary>
     Outputs,
 
@@ -208,7 +211,24 @@ abstract unsafe class UnrolledLayer(Layer layer)
     /// </summary>
     public abstract void Backward(int t0, int t1, int b0, int b1);
 
-    /// <summary>Makes ready for <see cref="AccumulateGradients"/>, after all of Backward. Runs on one thread.</summary>
+    /// <summary>
+    /// The steps that go back before their weight gradients are summed, counted from the last one; fewer than all in a layer
+    /// that holds the states of so many only.
+    /// </summary>
+    public virtual int SegmentSteps => Steps;
+
+    /// <summary>Before Backward of steps [t0, t1), where they are a segment. Runs on one thread.</summary>
+    public virtual void BeginSegment(int t0, int t1)
+    {
+    }
+
+    /// <summary>
+    /// After the weight gradients of a segment that others follow; returns whether <see cref="PackBackward"/> is needed again.
+    /// Runs on one thread.
+    /// </summary>
+    public virtual bool EndSegment() => false;
+
+    /// <summary>Makes ready for <see cref="AccumulateGradients"/>, after all of Backward or that of a segment. Runs on one thread.</summary>
     public virtual void PrepareGradients()
     {
     }

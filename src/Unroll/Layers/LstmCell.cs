@@ -230,6 +230,42 @@ readonly unsafe struct LstmCell : ICell
         }
     }
 
+    [MethodImpl(Kernel.Compilation)]
+    public void RecallCell<S, V>(in CellStep step)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        for (nint row = 0; row < step.Rows; row++)
+        {
+            float* cPrev = step.CPrev + (row * step.H), c1 = step.C1 + (row * step.H), gates = step.Gates + (row * GateCount * step.H);
+            for (var j = 0; j < step.H; j += S.Count)
+            {
+                var n = step.H - j;
+                V c = Lanes<S, V>.Load(cPrev + j, n), input = Lanes<S, V>.Load(gates + (_g * step.H) + j, n);
+                if (_i >= 0)
+                    input = S.Multiply(Lanes<S, V>.Load(gates + (_i * step.H) + j, n), input);
+                Lanes<S, V>.Store(c1 + j, _f >= 0 ? S.Fma(Lanes<S, V>.Load(gates + (_f * step.H) + j, n), c, input) : S.Add(c, input), n);
+            }
+        }
+    }
+
+    [MethodImpl(Kernel.Compilation)]
+    public void RecallHidden<S, V>(in CellStep step)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        for (nint row = 0; row < step.Rows; row++)
+        {
+            float* c1 = step.C1 + (row * step.H), h1 = step.H1 + (row * step.H), o = step.Gates + (((row * GateCount) + _o) * step.H);
+            for (var j = 0; j < step.H; j += S.Count)
+            {
+                var n = step.H - j;
+                var tanhC = Activations.Tanh<S, V>(Lanes<S, V>.Load(c1 + j, n));
+                Lanes<S, V>.Store(h1 + j, _o >= 0 ? S.Multiply(Lanes<S, V>.Load(o + j, n), tanhC) : tanhC, n);
+            }
+        }
+    }
+
     public void Backward<S, V, N>(in CellStep step, int product, int first, int end)
         where S : struct, ISimd<V>
         where V : struct
@@ -295,7 +331,7 @@ readonly unsafe struct LstmCell : ICell
         int pi = Block<Common>(_pi, Absent), pf = Block<Common>(_pf, Absent), po = Block<Common>(_po, Absent);
         nint h = step.H, at = (row * h) + j0, iAt = gateI * h, fAt = gateF * h, gAt = gateG * h, oAt = gateO * h, gatesRow = GateCount * h;
         float* gates = step.Gates + (row * gatesRow) + j0, dY = step.DY + at, dHs = step.DH + at, dCs = step.DC + at, cPrevs = step.CPrev + at;
-        float* trace = Common.Value == 1 ? null : step.DCTrace, peephole = step.Peephole + j0;
+        float* trace = Common.Value == 1 ? null : step.DCTrace, peephole = step.Peephole + j0, hAgain = step.HAgain;
         V one = S.Broadcast(1f), zero = S.Broadcast(0f);
         for (; rows > 0; rows--)
         {
@@ -311,12 +347,16 @@ readonly unsafe struct LstmCell : ICell
                     var o = Lanes<S, V>.Load(gates + oAt + j, n);
                     var dO = CellGradient.Sigmoid<S, V>(S.Multiply(dH, tanh), o);
                     Lanes<S, V>.Store(gates + oAt + j, dO, n);
+                    if (hAgain != null)
+                        Lanes<S, V>.Store(hAgain + at + j, S.Multiply(o, tanh), n);
                     dC = S.Fma(S.Multiply(dH, o), tanhSlope, dC);
                     if (po >= 0)
                         dC = S.Fma(dO, Lanes<S, V>.Load(peephole + (po * h) + j, n), dC);
                 }
                 else
                 {
+                    if (hAgain != null)
+                        Lanes<S, V>.Store(hAgain + at + j, tanh, n);
                     dC = S.Fma(dH, tanhSlope, dC);
                 }
 

@@ -37,6 +37,9 @@ sealed unsafe class RecurrentWeights<TCell> : PackedWeights
     /// </summary>
     public float* Memory { get; private set; }
 
+    /// <summary>Whether that belongs to nobody else.</summary>
+    public bool OwnsMemory => _own is not null;
+
     /// <summary>Floats of the panels.</summary>
     public long Length => _phases.Sum(phase => phase.Length);
 

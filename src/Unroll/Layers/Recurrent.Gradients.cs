@@ -37,6 +37,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         where S : struct, ISimd<V>
         where V : struct
     {
+        // Earlier segments than the gradient has come back to add nothing.
+        if (FirstStep == SummedSteps.End && AddsGradients)
+            return;
         for (var part = 0; part < GradientParts; part++)
         {
             foreach (var product in _cell.Products)
@@ -59,11 +62,12 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         var one = _context.One;
         var row = RowOf(product);
         var (b0, b1) = ParallelJob.Share(Batch, part, GradientParts);
-        var (sums, adds) = part == 0 ? (Gradients, _context.AddsGradients) : (PartialGradients, false);
+        var hidden = _segments is null ? RecurrentInput(FirstStep, b0) : _segments.At(FirstStep - 1, b0);
+        var (sums, adds) = part == 0 ? (Gradients, AddsGradients) : (PartialGradients, false);
         ReadOnlySpan<TallColumns> columns =
         [
             TallColumns.Matrix(
-                product.Operand == ProductOperand.PreviousHidden ? RecurrentInput(FirstStep, b0) : Saved(FirstStep, b0), _h, sums.WeightHh + (row * _h), adds),
+                product.Operand == ProductOperand.PreviousHidden ? hidden : Saved(FirstStep, b0), _h, sums.WeightHh + (row * _h), adds),
             TallColumns.Bias(one, sums.BiasHh + row, adds),
             TallColumns.Matrix(
                 Input + RowOffset(FirstStep, b0, Layer.InputSize), Layer.InputSize, sums.WeightIh + (row * Layer.InputSize), adds),
@@ -93,7 +97,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         where V : struct
     {
         var scratch = _context.TallScratch(worker);
-        var steps = Steps - FirstStep;
+        var steps = SummedSteps.End - FirstStep;
         Span<TallColumns> rest = stackalloc TallColumns[columns.Length];
         columns.CopyTo(rest);
         if (recurrent && StartsAtZero && FirstStep == 0 && (long)rows * _width * _h > MostZeroProducts)
@@ -156,7 +160,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
                 var n = _h - j;
                 var dGate = Gates(FirstStep, 0) + (nint)gate * _h + j;
                 var c = CellState(current ? FirstStep : FirstStep - 1, 0) + j;
-                var sum = _context.AddsGradients ? Lanes<S, V>.Load(dPeephole + (block * _h) + j, n) : S.Broadcast(0f);
+                var sum = AddsGradients ? Lanes<S, V>.Load(dPeephole + (block * _h) + j, n) : S.Broadcast(0f);
                 for (nint row = 0; row < rows; row++)
                 {
                     sum = S.Fma(Lanes<S, V>.Load(dGate, n), Lanes<S, V>.Load(c, n), sum);

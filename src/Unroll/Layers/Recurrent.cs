@@ -110,13 +110,16 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     readonly Arena.Region _preActivations, _dSaved;
     readonly StepBuffer? _gates, _saved;
 
-    // Where W_ih and each product's W_hh lie as the backward pass reads them, in the forward pass's memory.
-    readonly nint _weightIhBack;
+    // Where each product's W_hh and W_ih lie as the backward pass reads them, from _back on, and the floats of all.
     readonly nint[] _weightHhBack = [];
+    readonly nint _weightIhBack, _weightsBackLength;
+
+    // At first the forward pass's memory.
+    float* _back;
 
     public UnrolledRecurrent(
         Recurrent<TCell> layer, UnrollContext context, RecurrentWeights<TCell> weights, Keep keep, int maxSteps, int maxBatch)
-        : base(layer, context, keep, maxSteps, maxBatch)
+        : base(layer, context, keep, maxSteps, maxBatch, HasSegments(layer, keep))
     {
         _layer = layer;
         _context = context;
@@ -166,8 +169,10 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         }
 
         _weightIhBack = length;
-        length += (nint)PackedMatrix.Length(_width, layer.InputSize);
-        PlaceWeights(length);
+        _weightsBackLength = length + (nint)PackedMatrix.Length(_width, layer.InputSize);
+        PlaceWeights();
+        if (HasSegments(layer, keep))
+            _segments = new SegmentStates(arena, SegmentRows, maxSteps, maxBatch, _h);
         if (GradientPartsOf(maxSteps, maxBatch) > 1)
             _partialGradients = new AlignedBuffer(WeightCount);
     }
@@ -176,15 +181,15 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     long WeightCount => (long)_width * (_h + Layer.InputSize + 2);
 
     /// <summary>
-    /// Takes memory for the packed weights, of which the backward pass needs <paramref name="backLength"/> floats: that of the
-    /// gradients, which lie one behind the other, where nothing in them is needed until they are computed and the padding fits.
+    /// Takes memory for the packed weights: that of the gradients, which lie one behind the other, where nothing in them is needed
+    /// until they are computed and the padding fits.
     /// </summary>
-    void PlaceWeights(long backLength)
+    void PlaceWeights()
     {
         var gradients = Gradient(_layer.WeightIh);
         var aligned = Aligned(gradients);
-        if (_context.AddsGradients || aligned + Math.Max(backLength, _weights.Length) > gradients + WeightCount)
-            _weights.Allocate(backLength);
+        if (_context.AddsGradients || aligned + Math.Max(_weightsBackLength, _weights.Length) > gradients + WeightCount)
+            _weights.Allocate(_weightsBackLength);
         else
             _weights.Place(aligned);
     }
@@ -209,6 +214,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         base.Resize(steps, batch, input);
         _gates?.Resize(batch);
         _saved?.Resize(batch);
+        _segments?.Resize(steps, batch);
         ForgetPlans();
     }
 
@@ -216,6 +222,13 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     {
         foreach (var plan in _plans ?? [])
             plan.Clear();
+    }
+
+    public override void PrepareBackward()
+    {
+        base.PrepareBackward();
+        _back = _weights.Memory;
+        _segments?.Begin(Steps - SegmentSteps, Steps);
     }
 
     public override void PackBackward(int worker, int workers)
@@ -227,7 +240,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
             Pack(Value(_layer.WeightHh) + (RowOf(products[p]) * _h), _h, products[p].GateCount * _h, _weightHhBack[p]);
 
         void Pack(float* source, int columns, int rows, nint at) =>
-            PackedMatrix.Pack(_context.Engine.Kernel, source, columns, transposed: false, rows, columns, _weights.Memory + at, worker, workers);
+            PackedMatrix.Pack(_context.Engine.Kernel, source, columns, transposed: false, rows, columns, _back + at, worker, workers);
     }
 
     protected override void ForwardStep(int t, int b, int rows)
@@ -415,6 +428,13 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     {
         CellStep step = default;
         SetStep(ref step, t, b, rows, 0, worker: 0);
+        if (_segments is not null)
+        {
+            step.CPrev = _segments.At(t - 1, b);
+            step.C1 = _segments.At(t, b);
+            step.HAgain = step.C1;
+        }
+
         step.Units = _h;
         step.DY = DY(t, b);
         step.DH = DH(b);
@@ -438,7 +458,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
                 K = product.GateCount * _h,
                 A = gradient.Pointer,
                 ARow = gradient.Stride,
-                B = _weights.Memory + _weightHhBack[p],
+                B = _back + _weightHhBack[p],
                 C = toHidden ? step.DHMasked : step.DSaved,
                 CRow = _h,
                 Start = toHidden ? TileStart.Destination : TileStart.Zero,
@@ -456,7 +476,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
             K = _width,
             A = step.Gates,
             ARow = _width,
-            B = _weights.Memory + _weightIhBack,
+            B = _back + _weightIhBack,
             C = InputGradient + RowOffset(t, b, Layer.InputSize),
             CRow = Layer.InputSize,
         });

@@ -11,6 +11,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     readonly UnrollContext _context;
     readonly Keep _keep;
     readonly int _h;
+    readonly bool _carriesStates;
     readonly StepBuffer _hidden;
     readonly StepBuffer? _cellState;
     readonly Arena.Region _dY, _dH, _dC;
@@ -23,10 +24,17 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     // Of each row the first step with a gradient: before, it has vanished.
     readonly int[] _firstSteps = [];
 
-    protected UnrolledRecurrent(RecurrentLayer layer, UnrollContext context, Keep keep, int maxSteps, int maxBatch)
+    /// <param name="layer">Its parameters.</param>
+    /// <param name="context">What it shares with other layers.</param>
+    /// <param name="keep">What is kept of a pass.</param>
+    /// <param name="maxSteps">T at most.</param>
+    /// <param name="maxBatch">B at most.</param>
+    /// <param name="recalls">Whether the derived class computes states again where the backward pass needs them, so that the last ones are kept alone.</param>
+    protected UnrolledRecurrent(RecurrentLayer layer, UnrollContext context, Keep keep, int maxSteps, int maxBatch, bool recalls = false)
         : base(layer)
     {
         (_context, _keep, _h) = (context, keep, layer.OutputSize);
+        _carriesStates = recalls || keep is Keep.LastOutput or Keep.TwoSteps;
         var arena = context.Arena;
         if (!ForBackward)
         {
@@ -37,8 +45,8 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
             return;
         }
 
-        _hidden = StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
-        _cellState = layer.HasCellState ? StepBuffer.ForStates(arena, maxSteps, maxBatch, _h) : null;
+        _hidden = recalls ? StepBuffer.InTurn(arena, 2, maxBatch, _h) : StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
+        _cellState = !layer.HasCellState ? null : recalls ? StepBuffer.InTurn(arena, 1, maxBatch, _h) : StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
         _dY = arena.Reserve((GradientAtLastStepOnly ? 1L : maxSteps) * maxBatch * _h);
         _dH = arena.Reserve((long)maxBatch * _h);
         _dC = arena.Reserve(layer.HasCellState ? (long)maxBatch * _h : 0);
@@ -57,9 +65,9 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         private set => Change(ref field, value);
     }
 
-    public override int OutputSteps => _keep == Keep.LastOutput ? 1 : Steps;
+    public override int OutputSteps => HasLastOutputOnly ? 1 : Steps;
 
-    public override float* Output => _hidden.At(_keep == Keep.LastOutput ? Steps - 1 : 0, 0);
+    public override float* Output => _hidden.At(HasLastOutputOnly ? Steps - 1 : 0, 0);
 
     public override float* OutputGradient => At(_dY);
 
@@ -96,13 +104,13 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     public abstract ReadOnlySpan<string> GateNames { get; }
 
     /// <summary>Whether the output gradient is that of each row's last valid step alone, [1, B, H].</summary>
-    public bool GradientAtLastStepOnly => _keep == Keep.EverythingForLastStep;
+    public bool GradientAtLastStepOnly => _keep is Keep.EverythingForLastStep or Keep.EverythingForLastOutput;
 
-    /// <summary>Whether the state of a row stays behind its last valid step, where otherwise its outputs are 0.</summary>
-    bool IsStateCarriedOn => _keep is Keep.LastOutput or Keep.TwoSteps;
+    /// <summary>Whether the outputs before the last one are gone when it is there; that of a row is then carried on behind its last valid step.</summary>
+    bool HasLastOutputOnly => _carriesStates && _keep != Keep.TwoSteps;
 
     /// <summary>Whether a backward pass may come.</summary>
-    protected bool ForBackward => _keep is Keep.Everything or Keep.EverythingForLastStep;
+    protected bool ForBackward => _keep is Keep.Everything or Keep.EverythingForLastStep or Keep.EverythingForLastOutput;
 
     /// <summary>The rows that go through a step together, at most.</summary>
     protected abstract int ForwardRows { get; }
@@ -110,11 +118,14 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     /// <inheritdoc cref="ForwardRows"/>
     protected abstract int BackwardRows { get; }
 
-    /// <summary>The first step that any row's gradient has come back to; set before AccumulateGradients.</summary>
+    /// <summary>The steps whose weight gradients are summed next, all of which have gone back.</summary>
+    protected virtual (int Start, int End) SummedSteps => (0, Steps);
+
+    /// <summary>The first of them that any row's gradient has come back to; set before AccumulateGradients.</summary>
     protected int FirstStep { get; private set; }
 
     /// <summary>h [H] of row <paramref name="b"/> after its last valid step.</summary>
-    public float* FinalHidden(int b) => Hidden((IsStateCarriedOn ? Steps : LengthOf(b)) - 1, b);
+    public float* FinalHidden(int b) => Hidden((_carriesStates ? Steps : LengthOf(b)) - 1, b);
 
     /// <summary>c [H] of row <paramref name="b"/> after its last valid step; null without a cell state.</summary>
     public float* FinalCell(int b) => CellState(LengthOf(b) - 1, b);
@@ -126,12 +137,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     public void CopyState(int steps, Span<float> hidden, Span<float> cell)
     {
         for (var b = 0; b < Batch; b++)
-        {
-            var t = Math.Min(steps, LengthOf(b)) - 1;
-            new ReadOnlySpan<float>(Hidden(IsStateCarriedOn ? Steps - 1 : t, b), _h).CopyTo(hidden[(b * _h)..]);
-            if (_cellState is not null)
-                new ReadOnlySpan<float>(CellState(t, b), _h).CopyTo(cell[(b * _h)..]);
-        }
+            CopyState(Math.Min(steps, LengthOf(b)) - 1, b, hidden[(b * _h)..], _cellState is null ? default : cell[(b * _h)..]);
     }
 
     /// <summary>Where only the last output is kept it is the state; an empty row has no output, so 0, once its state has been taken.</summary>
@@ -216,8 +222,14 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         for (var b = b0; b < b1; b += block)
         {
             var end = Math.Min(b + block, b1);
-            if (GradientAtLastStepOnly)
+            if (GradientAtLastStepOnly && t1 == Steps)
                 TakeLastGradient(b, end);
+            if (GradientAtLastStepOnly && t1 < Steps && HasVanished(b, end - b))
+            {
+                LeaveOut(t0, t1, b, end - b);
+                continue;
+            }
+
             for (var t = t1 - 1; t >= t0; t--)
             {
                 if (IsMasked)
@@ -249,15 +261,26 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     public override void PrepareGradients()
     {
         // The weight gradients begin at the earliest step that any row has come back to.
-        var firstSteps = _firstSteps.AsSpan(0, Batch);
-        FirstStep = firstSteps[0];
-        foreach (var step in firstSteps)
-            FirstStep = Math.Min(FirstStep, step);
+        var (start, end) = SummedSteps;
+        FirstStep = end;
+        for (var b = 0; b < Batch; b++)
+            FirstStep = Math.Min(FirstStep, FirstStepOf(b, start, end));
         for (var b = 0; b < Batch; b++)
         {
-            for (var t = FirstStep; t < firstSteps[b]; t++)
+            for (var t = FirstStep; t < FirstStepOf(b, start, end); t++)
                 ClearGradient(t, b);
         }
+    }
+
+    /// <summary>The first of the steps [<paramref name="start"/>, <paramref name="end"/>) that a row's gradient has come back to, else <paramref name="end"/>.</summary>
+    protected int FirstStepOf(int b, int start, int end) => Math.Clamp(_firstSteps[b], start, end);
+
+    /// <summary>Copies the state of a row after step <paramref name="t"/>, −1 or more, which is its last valid one at most.</summary>
+    protected virtual void CopyState(int t, int b, Span<float> hidden, Span<float> cell)
+    {
+        new ReadOnlySpan<float>(Hidden(_carriesStates ? Steps - 1 : t, b), _h).CopyTo(hidden);
+        if (_cellState is not null)
+            new ReadOnlySpan<float>(CellState(t, b), _h).CopyTo(cell);
     }
 
     /// <summary>Forgets what the steps of the last pass were made of: the next one's differ.</summary>
@@ -339,7 +362,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     }
 
     /// <summary>The next rows in [<paramref name="row"/>, end) that lie side by side and are valid at step t; 0 if there are none.</summary>
-    int ValidRows(int t, ref int row, int end)
+    protected int ValidRows(int t, ref int row, int end)
     {
         if (Lengths is not { } lengths)
             return end - row;
@@ -355,11 +378,11 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     void PadForward(int t, int b)
     {
         var h = new Span<float>(Hidden(t, b), _h);
-        if (_keep == Keep.LastOutput)
+        if (HasLastOutputOnly)
             new ReadOnlySpan<float>(Hidden(t - 1, b), _h).CopyTo(h);
         else
             h.Clear();
-        if (ForBackward && _cellState is not null)
+        if (ForBackward && !_carriesStates && _cellState is not null)
             new Span<float>(CellState(t, b), _h).Clear();
     }
 

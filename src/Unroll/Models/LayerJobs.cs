@@ -11,9 +11,13 @@ sealed class LayerJobs
     readonly UnrolledLayer[] _layers;
     readonly ShareJob _pack, _packBackward, _accumulate, _merge;
 
+    // The layers of a job.
+    int _first, _end;
+
     public LayerJobs(TrainableModel model, PackedWeights?[] weights, UnrolledLayer[] layers)
     {
         (_model, _weights, _layers) = (model, weights, layers);
+        _end = layers.Length;
         _pack = new ShareJob(Pack);
         _packBackward = new ShareJob(PackBackward);
         _accumulate = new ShareJob(Accumulate);
@@ -30,15 +34,25 @@ sealed class LayerJobs
     public void AccumulateGradients(long flops)
     {
         var merges = false;
-        foreach (var layer in _layers)
+        for (var index = _first; index < _end; index++)
         {
-            layer.PrepareGradients();
-            merges |= layer.MergesGradients;
+            _layers[index].PrepareGradients();
+            merges |= _layers[index].MergesGradients;
         }
 
         _accumulate.Run(_model.Engine, flops);
         if (merges)
             _merge.Run(_model.Engine, flops);
+    }
+
+    /// <summary>∂loss/∂parameters of one layer from a segment of its steps, after which it goes back through the next.</summary>
+    public void EndSegment(int layer, long flops)
+    {
+        (_first, _end) = (layer, layer + 1);
+        AccumulateGradients(flops);
+        if (_layers[layer].EndSegment())
+            PackBackward(flops);
+        (_first, _end) = (0, _layers.Length);
     }
 
     void Pack(int worker, int workers)
@@ -49,20 +63,20 @@ sealed class LayerJobs
 
     void PackBackward(int worker, int workers)
     {
-        foreach (var layer in _layers)
-            layer.PackBackward(worker, workers);
+        for (var index = _first; index < _end; index++)
+            _layers[index].PackBackward(worker, workers);
     }
 
     void Accumulate(int worker, int workers)
     {
-        foreach (var layer in _layers)
-            layer.AccumulateGradients(worker, workers);
+        for (var index = _first; index < _end; index++)
+            _layers[index].AccumulateGradients(worker, workers);
     }
 
     void Merge(int worker, int workers)
     {
-        foreach (var layer in _layers)
-            layer.MergeGradients(worker, workers);
+        for (var index = _first; index < _end; index++)
+            _layers[index].MergeGradients(worker, workers);
     }
 
     /// <summary>Work of which each thread takes a share in its own way, given its number and that of the threads.</summary>

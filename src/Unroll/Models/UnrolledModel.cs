@@ -25,6 +25,9 @@ public sealed unsafe class UnrolledModel
     readonly long _flopsPerStep;
     readonly RowJob _forwardJob, _backwardJob;
     readonly LayerJobs _layerJobs;
+
+    // The layers of a backward job, and the steps of one of them; the others take all.
+    (int Bottom, int Top, int At, int Start, int End) _goesBack;
     InputTrace? _inputTrace;
     AlignedBuffer? _inputGradient;
     bool _closedLoop;
@@ -47,7 +50,7 @@ public sealed unsafe class UnrolledModel
             // A recurrent layer and the last step after it agree on the gradient of that step alone.
             bool Is<TLayer>(int at) => at >= 0 && at < _layers.Length && model.Layers[at] is TLayer;
             var forLastStep = (Is<RecurrentLayer>(index) && Is<LastStep>(index + 1)) || (Is<LastStep>(index) && Is<RecurrentLayer>(index - 1));
-            var keep = forLastStep ? Keep.EverythingForLastStep : Keep.Everything;
+            var keep = forLastStep ? Keep.EverythingForLastOutput : Keep.Everything;
             _layers[index] = model.Layers[index].Unroll(_context, _weights[index], keep, steps, maxBatch);
             _layers[index].IsBehindPooling = behindPooling;
             if (!model.Layers[index].HasOutputAtEveryStep)
@@ -184,13 +187,16 @@ public sealed unsafe class UnrolledModel
     /// <exception cref="InvalidOperationException">No forward pass came before, or its activations are used up.</exception>
     public void Backward(bool inputGradient = false, bool initialStateGradient = false)
     {
-        BackwardThroughTime(inputGradient, initialStateGradient);
+        BackwardThroughTime(inputGradient, initialStateGradient, parameterGradients: true);
         _layerJobs.AccumulateGradients(Flops);
         GC.KeepAlive(this);
     }
 
-    /// <summary>The backward pass without the gradients of the parameters.</summary>
-    internal void BackwardThroughTime(bool inputGradient, bool initialStateGradient)
+    /// <summary>
+    /// The backward pass without the gradients of the parameters; if they are to follow, those of the segments of which it
+    /// leaves nothing.
+    /// </summary>
+    internal void BackwardThroughTime(bool inputGradient, bool initialStateGradient, bool parameterGradients = false)
     {
         if (!_forwardDone)
             throw new InvalidOperationException("Expected a forward pass before each backward pass; call Forward first.");
@@ -210,7 +216,7 @@ public sealed unsafe class UnrolledModel
         }
 
         _layerJobs.PackBackward(Flops);
-        _backwardJob.Run(Model.Engine, BatchSize, Flops);
+        GoBack(parameterGradients);
         for (var index = 0; initialStateGradient && index < _recurrent.Length; index++)
         {
             var layer = _recurrent[index];
@@ -313,12 +319,36 @@ public sealed unsafe class UnrolledModel
         Span<float> Row(float* array, int t, int b) => new(array + ((((nint)t * BatchSize) + b) * features), features);
     }
 
+    /// <summary>All layers at once, or, where one has segments, those above with its last segment and those below with its first.</summary>
+    void GoBack(bool parameterGradients)
+    {
+        // Above a layer with segments there is a single step: no other has any.
+        var at = Math.Max(0, Array.FindIndex(_layers, layer => layer.SegmentSteps < layer.Steps));
+        var layer = _layers[at];
+        var top = _layers.Length;
+        for (var t1 = layer.Steps; t1 > 0; t1 -= layer.SegmentSteps)
+        {
+            var t0 = Math.Max(0, t1 - layer.SegmentSteps);
+            layer.BeginSegment(t0, t1);
+            _goesBack = (t0 > 0 ? at : 0, top, at, t0, t1);
+            _backwardJob.Run(Model.Engine, BatchSize, Flops);
+            if (t0 > 0 && parameterGradients)
+                _layerJobs.EndSegment(at, Flops);
+            top = at + 1;
+        }
+    }
+
     void BackwardRows(int b0, int b1)
     {
         if (!_closedLoop)
         {
-            for (var index = _layers.Length - 1; index >= 0; index--)
-                _layers[index].Backward(0, _layers[index].Steps, b0, b1);
+            var (bottom, top, at, t0, t1) = _goesBack;
+            for (var index = top - 1; index >= bottom; index--)
+            {
+                var layer = _layers[index];
+                layer.Backward(index == at ? t0 : 0, index == at ? t1 : layer.Steps, b0, b1);
+            }
+
             return;
         }
 

@@ -1,0 +1,266 @@
+using Unroll.Layers;
+using Unroll.Models;
+using Unroll.Numerics;
+
+namespace Unroll.Tests.Models;
+
+/// <summary>
+/// A large LSTM before a last step goes back in segments whose states it computes again. The same layer without the last step
+/// keeps all states: with a gradient at the last valid steps alone, both are the same network.
+/// </summary>
+public class SegmentTests
+{
+    const int T = 21, I = 3;
+
+    // Of 367 and 368 units a segment has 369 and 368 rows at least; with 41 rows in the batch, 21 steps are three segments.
+    public static TheoryData<int, string> Layers => new()
+    {
+        { 368, "all gates" }, { 367, "all gates" }, { 368, "no forget gate" }, { 370, "no input gate" }, { 420, "no output gate" }, { 730, "neither" },
+    };
+
+    static LstmOptions Lstm(int H, string gates) => gates switch
+    {
+        "no forget gate" => new LstmOptions(H + 64) { ForgetGate = false },
+        "no input gate" => new LstmOptions(H + 64) { InputGate = false },
+        "no output gate" => new LstmOptions(H) { OutputGate = false },
+        "neither" => new LstmOptions(H) { ForgetGate = false, InputGate = false, OutputGate = false },
+        _ => new LstmOptions(H),
+    };
+
+    [Theory]
+    [MemberData(nameof(Layers))]
+    public void LastStep_GivesWhatTheLayerWithAllItsStatesGives(int H, string gates)
+    {
+        foreach (var lengths in Lengths(41))
+            AssertSame([Lstm(H, gates)], 41, lengths);
+    }
+
+    [Fact]
+    public void LastStep_AboveOtherLayers_GivesWhatTheLayersWithAllTheirStatesGive()
+    {
+        foreach (var lengths in Lengths(50))
+        {
+            AssertSame([new GruOptions(17), new LstmOptions(368)], 50, lengths);
+            AssertSame([new LstmOptions(368), new DropoutOptions(0.2), new LstmOptions(361)], 50, lengths);
+        }
+    }
+
+    [Fact]
+    public void Gradients_AreTheSameBits_WhateverRoomAndThreadsThereAreAndWhereverTheyAreWritten()
+    {
+        const int B = 41;
+        foreach (var H in new[] { 367, 368 })
+        {
+            float[]? expected = null;
+            foreach (var kernel in Kernels.All)
+            {
+                // The naive kernel takes seconds.
+                foreach (var threads in kernel == KernelKind.Naive ? [2] : new[] { 1, 2, 3 })
+                {
+                    foreach (var accumulate in new[] { true, false })
+                    {
+                        using var engine = new Engine(threads, kernel);
+                        var model = Model([new LstmOptions(H), new LastStepOptions()], engine);
+                        var unrolled = model.Unroll(T + (accumulate ? 9 : 0), B + (threads * 7), accumulate);
+                        unrolled.Resize(T, B);
+                        Prepare(unrolled);
+                        unrolled.Forward();
+                        if (!accumulate)
+                            model.Parameters.Gradients.Fill(float.NaN);
+                        unrolled.Backward();
+                        expected ??= [.. model.Parameters.Gradients];
+                        Assert.Equal(expected, model.Parameters.Gradients);
+                    }
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void VanishedGradient_LeavesOutWholeSegments()
+    {
+        foreach (var accumulate in new[] { true, false })
+        {
+            // The states' gradients shrink by the forget gate, σ(−20), in each step; of one row they come back to the middle segment.
+            var full = Model([new LstmOptions(368)], Kernels.Engine(Kernels.Chosen));
+            full.Parameters.ValuesOf(full.Parameters.Find(0, ParameterRole.WeightHh)).Clear();
+            full.Parameters.ValuesOf(full.Parameters.Find(0, ParameterRole.BiasIh))[368..736].Fill(-20);
+            int[] lengths = [.. Enumerable.Repeat(T, 40), 12];
+            AssertSame(full, [new LstmOptions(368)], 41, lengths, accumulate, out var inputGradient);
+            Assert.All(inputGradient[..(3 * 41 * I)].ToArray(), value => Assert.Equal(0, value));
+            Assert.Contains(inputGradient[(11 * 41 * I)..(12 * 41 * I)].ToArray(), value => value != 0);
+        }
+    }
+
+    [Fact]
+    public void State_AfterAnyStep_IsThatOfTheLayerWithAllItsStates()
+    {
+        const int B = 41;
+        var engine = Kernels.Engine(Kernels.Chosen);
+        var model = Model([new LstmOptions(368), new LastStepOptions()], engine);
+        var whole = Twin(model, [new LstmOptions(368)], engine);
+        UnrolledModel segments = model.Unroll(T, B), all = whole.Unroll(T, B);
+        ModelState actual = model.CreateState(B), expected = whole.CreateState(B);
+        foreach (var lengths in Lengths(B))
+        {
+            Prepare(segments);
+            Copy(segments, all);
+            segments.Forward(lengths: lengths);
+            all.Forward(lengths: lengths);
+            foreach (var steps in new[] { 1, 3, 4, 11, 12, 13, 20, T })
+            {
+                segments.CopyState(steps, actual);
+                all.CopyState(steps, expected);
+                Assert.Equal(expected.Hidden(0), actual.Hidden(0));
+                Assert.Equal(expected.Cell(0), actual.Cell(0));
+            }
+
+            // What was looked at is gone by the time of the backward pass.
+            float[] before = [.. Gradients(model, segments)];
+            segments.Forward(lengths: lengths);
+            Prepare(segments);
+            Assert.Equal(before, Gradients(model, segments));
+        }
+
+        static ReadOnlySpan<float> Gradients(SequenceModel model, UnrolledModel unrolled)
+        {
+            model.Parameters.ZeroGradients();
+            unrolled.Backward();
+            return model.Parameters.Gradients;
+        }
+    }
+
+    [Fact]
+    public void Segments_TakeLessMemoryThanAllStates()
+    {
+        var engine = Kernels.Engine(Kernels.Chosen);
+        long Bytes(params LayerOptions[] layers) => Model(layers, engine).Unroll(50, 64).ActivationBytes;
+        long segments = Bytes(new LstmOptions(368), new LastStepOptions()), all = Bytes(new LstmOptions(368));
+
+        // Beside h and c of all steps and dY: those of a segment and its neighbours.
+        Assert.True(segments < all - (sizeof(float) * 368L * 64 * ((3 * 50) - 30)));
+    }
+
+    static IEnumerable<int[]> Lengths(int batch) => [[], [.. Enumerable.Range(0, batch).Select(b => b * 7 % (T + 1))]];
+
+    static void AssertSame(LayerOptions[] layers, int B, int[] lengths)
+    {
+        foreach (var accumulate in new[] { true, false })
+            AssertSame(Model(layers, Kernels.Engine(Kernels.Chosen)), layers, B, lengths, accumulate, out _);
+    }
+
+    /// <summary>Outputs, states and their gradients to the bit; those of the weights are summed in another order.</summary>
+    static void AssertSame(SequenceModel full, LayerOptions[] layers, int B, int[] lengths, bool accumulate, out ReadOnlySpan<float> inputGradient)
+    {
+        var last = Twin(full, [.. layers, new LastStepOptions()], full.Engine);
+        UnrolledModel all = full.Unroll(T, B), segments = last.Unroll(T, B, accumulate);
+        var H = full.OutputSize;
+        Prepare(segments);
+        Copy(segments, all);
+        all.OutputGradient.Clear();
+        for (var b = 0; b < B; b++)
+        {
+            var length = lengths.Length == 0 ? T : lengths[b];
+            if (length > 0)
+                segments.OutputGradient.Slice(b * H, H).CopyTo(all.OutputGradient[((((length - 1) * B) + b) * H)..]);
+        }
+
+        foreach (var _ in new[] { "first pass", "second pass" })
+        {
+            float[] start = [.. segments.OutputGradient], startOfAll = [.. all.OutputGradient];
+            segments.Forward(training: true, noise: 9, lengths: lengths);
+            all.Forward(training: true, noise: 9, lengths: lengths);
+            for (var b = 0; b < B; b++)
+            {
+                var length = lengths.Length == 0 ? T : lengths[b];
+                var expected = length == 0 ? new float[H] : all.Output.Slice((((length - 1) * B) + b) * H, H);
+                Assert.Equal(expected, segments.Output.Slice(b * H, H));
+            }
+
+            last.Parameters.Gradients.Fill(accumulate ? 0 : float.NaN);
+            full.Parameters.ZeroGradients();
+            segments.Backward(inputGradient: true, initialStateGradient: true);
+            all.Backward(inputGradient: true, initialStateGradient: true);
+            Assert.Equal(all.InputGradient, segments.InputGradient);
+            AssertSame(all.InitialStateGradient, segments.InitialStateGradient);
+            foreach (var parameter in full.Parameters.All)
+                AssertClose(full.Parameters.GradientOf(parameter), last.Parameters.GradientOf(parameter), parameter.Name);
+
+            ModelState expectedState = full.CreateState(B), actualState = last.CreateState(B);
+            all.CopyFinalState(expectedState);
+            segments.CopyFinalState(actualState);
+            AssertSame(expectedState, actualState);
+            start.CopyTo(segments.OutputGradient);
+            startOfAll.CopyTo(all.OutputGradient);
+        }
+
+        inputGradient = segments.InputGradient;
+    }
+
+    static void AssertSame(ModelState expected, ModelState actual)
+    {
+        for (var layer = 0; layer < expected.LayerCount; layer++)
+        {
+            Assert.Equal(expected.Hidden(layer), actual.Hidden(layer));
+            Assert.Equal(expected.Cell(layer), actual.Cell(layer));
+        }
+    }
+
+    static void AssertClose(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, string tensor)
+    {
+        float largest = 0, error = 0;
+        for (var i = 0; i < expected.Length; i++)
+        {
+            largest = Math.Max(largest, Math.Abs(expected[i]));
+            error = Math.Max(error, Math.Abs(expected[i] - actual[i]));
+        }
+
+        Assert.True(largest > 0);
+        Assert.True(error <= 2e-6f * largest, $"{tensor}: {error / largest:E2}");
+    }
+
+    static SequenceModel Model(LayerOptions[] layers, Engine engine)
+    {
+        var model = new SequenceModel(new SequenceModelOptions(I, layers), engine);
+        var random = new Random(5);
+        foreach (var parameter in model.Parameters.All)
+            random.NextValues(model.Parameters.ValuesOf(parameter), 1.5f / MathF.Sqrt(parameter.Shape[^1]));
+        return model;
+    }
+
+    static SequenceModel Twin(SequenceModel model, LayerOptions[] layers, Engine engine)
+    {
+        var twin = new SequenceModel(new SequenceModelOptions(I, layers), engine);
+        model.Parameters.Values.CopyTo(twin.Parameters.Values);
+        return twin;
+    }
+
+    static void Prepare(UnrolledModel unrolled)
+    {
+        var random = new Random(29);
+        random.NextValues(unrolled.Input);
+        random.NextValues(unrolled.OutputGradient);
+        foreach (var state in new[] { unrolled.InitialState, unrolled.FinalStateGradient })
+        {
+            for (var layer = 0; layer < state.LayerCount; layer++)
+            {
+                // The rows of the pass, whatever room there is.
+                random.NextValues(state.Hidden(layer)[..(state.Hidden(layer).Length / state.BatchSize * unrolled.BatchSize)]);
+                random.NextValues(state.Cell(layer)[..(state.Cell(layer).Length / state.BatchSize * unrolled.BatchSize)]);
+            }
+        }
+    }
+
+    static void Copy(UnrolledModel from, UnrolledModel to)
+    {
+        from.Input.CopyTo(to.Input);
+        foreach (var (source, target) in new[] { (from.InitialState, to.InitialState), (from.FinalStateGradient, to.FinalStateGradient) })
+        {
+            for (var layer = 0; layer < source.LayerCount; layer++)
+            {
+                source.Hidden(layer).CopyTo(target.Hidden(layer));
+                source.Cell(layer).CopyTo(target.Cell(layer));
+            }
+        }
+    }
+}
