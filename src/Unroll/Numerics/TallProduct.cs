@@ -82,11 +82,30 @@ static unsafe class TallProduct
     // Rows of C whose left operand is copied at a time.
     static int RowBlock(int lanes) => CopiedFloats / Depths(lanes).Most;
 
+    // What is copied of B at a time, 1.4 MiB at most, and the rows of C for it: each block copies the other operand again.
+    const int PanelFloats = 352 * 1024, MostRows = 2052;
+
     static int Depth(int lanes, int k)
     {
         var (best, most) = Depths(lanes);
         var blocks = Math.Max((k + (best / 2)) / best, (k + most - 1) / most);
         return (k + blocks - 1) / blocks;
+    }
+
+    /// <summary>Rows of C in each of equal blocks, in whole tiles.</summary>
+    static int BlockRows(int m, int lanes) => InBlocks(m, MostRows, TileRows(lanes));
+
+    /// <summary>Columns in each of equal blocks, in whole panels; the last panel may be wider.</summary>
+    static int BlockColumns(int n, int lanes)
+    {
+        var panel = PackedMatrix.PanelColumns(int.MaxValue, lanes);
+        return lanes == 1 ? n : InBlocks(n, PanelFloats / Depths(lanes).Most / panel * panel, panel);
+    }
+
+    static int InBlocks(int count, int most, int grain)
+    {
+        var blocks = (count + most - 1) / most;
+        return (((count + blocks - 1) / blocks) + grain - 1) / grain * grain;
     }
 
     /// <summary>Floats that <see cref="Accumulate"/> needs for its copies.</summary>
@@ -99,7 +118,8 @@ static unsafe class TallProduct
         foreach (var width in widths)
             n += width;
         var copies = CopiedFloats + (RowBlock(lanes) * TilePadding);
-        return PackedMatrix.Length(Depths(lanes).Most, n) + ((long)MixedWidth(widths, n, lanes) * m) + copies;
+        var panels = PackedMatrix.Length(Depths(lanes).Most, Math.Min(n, BlockColumns(n, lanes) + lanes));
+        return panels + ((long)MixedWidth(widths, n, lanes) * Math.Min(m, MostRows)) + copies;
     }
 
     /// <summary>The padded widths of all panels that hold columns of more than one matrix.</summary>
@@ -159,29 +179,49 @@ static unsafe class TallProduct
         var n = 0;
         foreach (var group in columns)
             n += group.Width;
-        var depth = Depth(S.Count, rows.Count);
-        var mixed = scratch + PackedMatrix.Length(depth, n);
-        var tiles = Exchange<S, V>(columns, n, m0, m1, mixed, gather: true);
         var isFar = (long)(m1 - m0) * n * sizeof(float) > FarBytes;
-        for (var k0 = 0; k0 < rows.Count; k0 += depth)
-        {
-            var k1 = Math.Min(k0 + depth, rows.Count);
-            PackPanels<S, V>(columns, n, rows, k0, k1, scratch);
-            for (var m = m0; m < m1; m += RowBlock(S.Count))
-            {
-                var block = Math.Min(RowBlock(S.Count), m1 - m);
-                var left = new TileLeft { A = a + (rows.At(k0).Row * aRow) + m, Row = 1, Step = aRow, K = k1 - k0 };
-                nint tileStride = TileRows(S.Count);
-                if (PackedMatrix.PanelColumns(n, S.Count) < n || rows.At(k0).Following < left.K)
-                {
-                    PackTiles<S, V>(a + m, aRow, rows, k0, k1, block, tiles);
-                    left.A = tiles;
-                    left.Step = TileRows(S.Count);
-                    tileStride = TileStride(left.K, TileRows(S.Count));
-                }
+        var blockRows = BlockRows(m1 - m0, S.Count);
+        for (var m = m0; m < m1; m += blockRows)
+            AccumulateRows<S, V>(rows, a, aRow, m, Math.Min(m + blockRows, m1), columns, n, scratch, isFar);
+    }
 
-                Panels<S, V>(columns, n, m, block, m0, m1, left, tileStride, scratch, mixed, isFirst: k0 == 0, isFar);
+    static void AccumulateRows<S, V>(
+        TallRows rows, float* a, nint aRow, int m0, int m1, ReadOnlySpan<TallColumns> columns, int n, float* scratch, bool isFar)
+        where S : struct, ISimd<V>
+        where V : struct
+    {
+        var depth = Depth(S.Count, rows.Count);
+        var blockColumns = BlockColumns(n, S.Count);
+        var mixed = scratch + PackedMatrix.Length(depth, Math.Min(n, blockColumns + S.Count));
+        var tiles = Exchange<S, V>(columns, n, m0, m1, mixed, gather: true);
+        var mixedPanels = mixed;
+        for (int n0 = 0, n1; n0 < n; n0 = n1)
+        {
+            for (n1 = n0; n1 < n && n1 < n0 + blockColumns;)
+                n1 += PackedMatrix.PanelColumns(n - n1, S.Count);
+            var behind = mixedPanels;
+            for (var k0 = 0; k0 < rows.Count; k0 += depth)
+            {
+                var k1 = Math.Min(k0 + depth, rows.Count);
+                PackPanels<S, V>(columns, n, n0, n1, rows, k0, k1, scratch);
+                for (var m = m0; m < m1; m += RowBlock(S.Count))
+                {
+                    var block = Math.Min(RowBlock(S.Count), m1 - m);
+                    var left = new TileLeft { A = a + (rows.At(k0).Row * aRow) + m, Row = 1, Step = aRow, K = k1 - k0 };
+                    nint tileStride = TileRows(S.Count);
+                    if (PackedMatrix.PanelColumns(n, S.Count) < n || rows.At(k0).Following < left.K)
+                    {
+                        PackTiles<S, V>(a + m, aRow, rows, k0, k1, block, tiles);
+                        left.A = tiles;
+                        left.Step = TileRows(S.Count);
+                        tileStride = TileStride(left.K, TileRows(S.Count));
+                    }
+
+                    behind = Panels<S, V>(columns, n, n0, n1, m, block, m0, m1, left, tileStride, scratch, mixedPanels, isFirst: k0 == 0, isFar);
+                }
             }
+
+            mixedPanels = behind;
         }
 
         Exchange<S, V>(columns, n, m0, m1, mixed, gather: false);
@@ -212,8 +252,8 @@ static unsafe class TallProduct
 
     static nint TileStride(int depth, int tileRows) => ((depth * tileRows) + TilePadding) / TilePadding * TilePadding;
 
-    /// <summary>Copies rows [k0, k1) of all columns side by side into panels: a few rows into all of them, then the next.</summary>
-    static void PackPanels<S, V>(ReadOnlySpan<TallColumns> columns, int n, TallRows rows, int k0, int k1, float* panels)
+    /// <summary>Copies rows [k0, k1) of columns [start, end) side by side into panels: a few rows into all of them, then the next.</summary>
+    static void PackPanels<S, V>(ReadOnlySpan<TallColumns> columns, int n, int start, int end, TallRows rows, int k0, int k1, float* panels)
         where S : struct, ISimd<V>
         where V : struct
     {
@@ -222,24 +262,24 @@ static unsafe class TallProduct
             var (row, following) = rows.At(k);
             count = Math.Min(Math.Min(following, k1 - k), RowCopy.RowsAtOnce);
             var panel = panels;
-            for (int n0 = 0, width; n0 < n; n0 += width)
+            for (int n0 = start, width; n0 < end; n0 += width)
             {
                 width = PackedMatrix.PanelColumns(n - n0, S.Count);
                 var padded = PackedMatrix.Padded(width, S.Count);
                 var target = panel + ((nint)(k - k0) * padded);
                 if (width < padded)
                     RowCopy.ClearPadding(target, padded, count, S.Count);
-                var start = 0;
+                var first = 0;
                 foreach (var group in columns)
                 {
-                    var (from, to) = (Math.Max(start, n0), Math.Min(start + group.Width, n0 + width));
+                    var (from, to) = (Math.Max(first, n0), Math.Min(first + group.Width, n0 + width));
                     if (from < to)
                     {
                         RowCopy.Copy<S, V>(
-                            group.Source + (row * group.SourceRow) + (from - start), group.SourceRow, target + (from - n0), padded, count, to - from);
+                            group.Source + (row * group.SourceRow) + (from - first), group.SourceRow, target + (from - n0), padded, count, to - from);
                     }
 
-                    start += group.Width;
+                    first += group.Width;
                 }
 
                 panel += (nint)(k1 - k0) * padded;
@@ -313,31 +353,33 @@ static unsafe class TallProduct
         }
     }
 
-    /// <summary>Rows [m, m + rows) of C against all panels.</summary>
-    static void Panels<S, V>(
-        ReadOnlySpan<TallColumns> columns, int n, int m, int rows, int m0, int m1, TileLeft left, nint tileStride, float* panel, float* mixed,
-        bool isFirst, bool isFar)
+    /// <summary>Rows [m, m + rows) of C against the panels of columns [start, end). Returns what lies behind those of several matrices.</summary>
+    static float* Panels<S, V>(
+        ReadOnlySpan<TallColumns> columns, int n, int start, int end, int m, int rows, int m0, int m1, TileLeft left, nint tileStride, float* panel,
+        float* mixed, bool isFirst, bool isFar)
         where S : struct, ISimd<V>
         where V : struct
     {
-        for (int n0 = 0, width; n0 < n; n0 += width)
+        for (int n0 = start, width; n0 < end; n0 += width)
         {
             width = PackedMatrix.PanelColumns(n - n0, S.Count);
             var padded = PackedMatrix.Padded(width, S.Count);
-            var start = isFirst && !Adds(columns, n0, width) ? TileStart.Zero : TileStart.Destination;
+            var from = isFirst && !Adds(columns, n0, width) ? TileStart.Zero : TileStart.Destination;
             if (Single(columns, n0, width) is ( >= 0 and var index, var first))
             {
                 var c = columns[index].Destination + (m * columns[index].DestinationRow) + (n0 - first);
-                Tiles<S, V>(rows, left, tileStride, panel, width, c, columns[index].DestinationRow, start, isFar);
+                Tiles<S, V>(rows, left, tileStride, panel, width, c, columns[index].DestinationRow, from, isFar);
             }
             else
             {
-                Tiles<S, V>(rows, left, tileStride, panel, padded, mixed + ((nint)(m - m0) * padded), padded, start, isFar);
+                Tiles<S, V>(rows, left, tileStride, panel, padded, mixed + ((nint)(m - m0) * padded), padded, from, isFar);
                 mixed += (nint)(m1 - m0) * padded;
             }
 
             panel += (nint)left.K * padded;
         }
+
+        return mixed;
     }
 
     static void Tiles<S, V>(int rows, TileLeft left, nint tileStride, float* panel, int columns, float* c, nint cRow, TileStart start, bool isFar)

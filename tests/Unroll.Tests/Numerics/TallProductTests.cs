@@ -21,6 +21,25 @@ public unsafe class TallProductTests
             },
             iter: 60, seed: "0000Kx9eUnR0", threads: 1);
 
+    // More rows or columns than are taken at a time; the last columns as wide as they can be beyond whole panels.
+    [Theory]
+    [InlineData(20, 2053, new[] { 3, 1 })]
+    [InlineData(7, 4110, new[] { 25, 1, 24, 1 })]
+    [InlineData(20, 25, new[] { 700, 1, 9, 1 })]
+    [InlineData(530, 13, new[] { 1024, 1, 400, 1 })]
+    [InlineData(5, 2060, new[] { 699, 1, 28, 5 })]
+    [InlineData(9, 14, new[] { 2816, 30 })]
+    public void Accumulate_InBlocks_GivesTheBitsOfTheThreeLoops_InEveryKernel(int k, int m, int[] widths)
+    {
+        for (var workers = 1; workers <= 2; workers++)
+        {
+            var problem = (TallRows.First(k), m, widths, workers, Adds: 0b0110, Seed: k);
+            var expected = Sums(KernelKind.Naive, problem);
+            foreach (var kernel in Kernels.All)
+                Assert.Equal(expected, Sums(kernel, problem));
+        }
+    }
+
     [Fact]
     public void Accumulate_AgreesWithDouble()
     {
