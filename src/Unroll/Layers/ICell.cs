@@ -189,7 +189,7 @@ unsafe struct CellStep
     /// <summary>Where ∂loss/∂c of this step is left for a trace, what comes through h included; null when nobody asks for it.</summary>
     public float* DCTrace { get; set; }
 
-    /// <summary>Backward, where h is left again, which may be c's place; null where it is kept, or in a cell without c.</summary>
+    /// <summary>Backward, where h is left again, which may be c's place; null where it is kept, as where <see cref="Saved"/> is, or in a cell without c.</summary>
     public float* HAgain { get; set; }
 
     /// <summary>The gradient of the product whose operand was <see cref="Saved"/>.</summary>

@@ -314,6 +314,17 @@ readonly unsafe struct LstmCell : ICell
                 Activations.Four<S, V, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction, Activations.TanhFunction>(
                     ref c0, ref c1, ref c2, ref c3);
                 Lanes<S, V>.StoreFour(tanhCs, c0, c1, c2, c3, 4 * S.Count);
+                if (step.HAgain != null)
+                {
+                    if (_o >= 0)
+                    {
+                        Lanes<S, V>.LoadFour(step.Gates + gatesAt + (_o * h) + j0, end - j0, out var o0, out var o1, out var o2, out var o3);
+                        (c0, c1, c2, c3) = (S.Multiply(o0, c0), S.Multiply(o1, c1), S.Multiply(o2, c2), S.Multiply(o3, c3));
+                    }
+
+                    Lanes<S, V>.StoreFour(step.HAgain + at + j0, c0, c1, c2, c3, end - j0);
+                }
+
                 BackwardUnits<S, V, Common, N>(step, row, 1, j0, Math.Min(end - j0, 4 * S.Count), tanhCs, 0);
             }
         }
@@ -331,7 +342,7 @@ readonly unsafe struct LstmCell : ICell
         int pi = Block<Common>(_pi, Absent), pf = Block<Common>(_pf, Absent), po = Block<Common>(_po, Absent);
         nint h = step.H, at = (row * h) + j0, iAt = gateI * h, fAt = gateF * h, gAt = gateG * h, oAt = gateO * h, gatesRow = GateCount * h;
         float* gates = step.Gates + (row * gatesRow) + j0, dY = step.DY + at, dHs = step.DH + at, dCs = step.DC + at, cPrevs = step.CPrev + at;
-        float* trace = Common.Value == 1 ? null : step.DCTrace, peephole = step.Peephole + j0, hAgain = step.HAgain;
+        float* trace = Common.Value == 1 ? null : step.DCTrace, peephole = step.Peephole + j0;
         V one = S.Broadcast(1f), zero = S.Broadcast(0f);
         for (; rows > 0; rows--)
         {
@@ -347,16 +358,12 @@ readonly unsafe struct LstmCell : ICell
                     var o = Lanes<S, V>.Load(gates + oAt + j, n);
                     var dO = CellGradient.Sigmoid<S, V>(S.Multiply(dH, tanh), o);
                     Lanes<S, V>.Store(gates + oAt + j, dO, n);
-                    if (hAgain != null)
-                        Lanes<S, V>.Store(hAgain + at + j, S.Multiply(o, tanh), n);
                     dC = S.Fma(S.Multiply(dH, o), tanhSlope, dC);
                     if (po >= 0)
                         dC = S.Fma(dO, Lanes<S, V>.Load(peephole + (po * h) + j, n), dC);
                 }
                 else
                 {
-                    if (hAgain != null)
-                        Lanes<S, V>.Store(hAgain + at + j, tanh, n);
                     dC = S.Fma(dH, tanhSlope, dC);
                 }
 

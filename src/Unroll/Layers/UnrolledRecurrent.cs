@@ -267,7 +267,8 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
             FirstStep = Math.Min(FirstStep, FirstStepOf(b, start, end));
         for (var b = 0; b < Batch; b++)
         {
-            for (var t = FirstStep; t < FirstStepOf(b, start, end); t++)
+            var first = FirstStepOf(b, start, end);
+            for (var t = FirstStep; t < first; t++)
                 ClearGradient(t, b);
         }
     }

@@ -323,7 +323,9 @@ public sealed unsafe class UnrolledModel
     void GoBack(bool parameterGradients)
     {
         // Above a layer with segments there is a single step: no other has any.
-        var at = Math.Max(0, Array.FindIndex(_layers, layer => layer.SegmentSteps < layer.Steps));
+        var at = _layers.Length - 1;
+        while (at > 0 && _layers[at].SegmentSteps == _layers[at].Steps)
+            at--;
         var layer = _layers[at];
         var top = _layers.Length;
         for (var t1 = layer.Steps; t1 > 0; t1 -= layer.SegmentSteps)

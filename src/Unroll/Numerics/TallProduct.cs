@@ -92,10 +92,10 @@ static unsafe class TallProduct
         return (k + blocks - 1) / blocks;
     }
 
-    /// <summary>Rows of C in each of equal blocks, in whole tiles.</summary>
+    /// <summary>Rows of C in each of equal blocks, in whole tiles if there are several.</summary>
     static int BlockRows(int m, int lanes) => InBlocks(m, MostRows, TileRows(lanes));
 
-    /// <summary>Columns in each of equal blocks, in whole panels; the last panel may be wider.</summary>
+    /// <summary>Columns in each of equal blocks, in whole panels if there are several; the last panel may be wider.</summary>
     static int BlockColumns(int n, int lanes)
     {
         var panel = PackedMatrix.PanelColumns(int.MaxValue, lanes);
@@ -104,6 +104,8 @@ static unsafe class TallProduct
 
     static int InBlocks(int count, int most, int grain)
     {
+        if (count <= most)
+            return count;
         var blocks = (count + most - 1) / most;
         return (((count + blocks - 1) / blocks) + grain - 1) / grain * grain;
     }
