@@ -29,7 +29,7 @@ enum Saving
     /// <summary>It has none.</summary>
     Never,
 
-    /// <summary>Where a pass stays in the caches; elsewhere backward computes it again.</summary>
+    /// <summary>Where a pass stays in the caches and keeps its states; elsewhere backward computes it again.</summary>
     IfNear,
 
     /// <summary>Backward needs it.</summary>

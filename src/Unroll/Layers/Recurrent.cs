@@ -153,7 +153,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         if (plans <= MostPlans && FlopsPerStep * maxBatch <= MostPlannedFlops)
             _plans = [.. Enumerable.Range(0, maxSteps).Select(_ => new List<GroupsStep>())];
         _gates = StepBuffer.ForSteps(arena, maxSteps, maxBatch, _width);
-        var isNear = (long)maxSteps * maxBatch * _width < FarGateFloats;
+        if (HasSegments(layer, keep))
+            _segments = new SegmentStates(arena, SegmentRows, maxSteps, maxBatch, _h);
+        var isNear = (long)maxSteps * maxBatch * _width < FarGateFloats && _segments is null;
         _saved = _cell.Saves == Saving.Always || (_cell.Saves == Saving.IfNear && isNear) ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h) : null;
         _dSaved = arena.Reserve((long)maxBatch * _h);
         context.ReserveTallScratch(_width, _h, 1, layer.InputSize, 1);
@@ -171,8 +173,6 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         _weightIhBack = length;
         _weightsBackLength = length + (nint)PackedMatrix.Length(_width, layer.InputSize);
         PlaceWeights();
-        if (HasSegments(layer, keep))
-            _segments = new SegmentStates(arena, SegmentRows, maxSteps, maxBatch, _h);
         if (GradientPartsOf(maxSteps, maxBatch) > 1)
             _partialGradients = new AlignedBuffer(WeightCount);
     }

@@ -33,8 +33,26 @@ public class ActivationMemoryTests
         void Check(long floats, LayerOptions[] layers)
         {
             // Up to 28 arrays, each rounded up to 64 bytes. The gradient on the inputs is not allocated before it is asked for.
-            var bytes = new SequenceModel(new SequenceModelOptions(I, layers), Kernels.Engine(Kernels.Chosen)).Unroll(T, B).ActivationBytes;
-            Assert.InRange(bytes, floats * sizeof(float), (floats * sizeof(float)) + (28 * 63));
+            Assert.InRange(Bytes(T, B, I, layers), floats * sizeof(float), (floats * sizeof(float)) + (28 * 63));
         }
     }
+
+    [Theory]
+    [InlineData(50, 64, 16, 368)]
+    [InlineData(30, 100, 3, 361)]
+    [InlineData(60, 16, 5, 400)]
+    [InlineData(2, 1000, 5, 400)]
+    public void ActivationBytes_OfALargeLstmBeforeALastStep_AreTheFormulaOfTheArchitecturePage(int T, int B, int I, int H)
+    {
+        long R = ((H + 15) / 16 * 16) + (4 * H % 16 == 0 ? 0 : 1), S = (R + B - 1) / B;
+        var floats = ((long)T * B * I) + ((long)T * B * 4 * H) + (((Math.Min(S, T) + 1 + ((T + S - 1) / S)) * B) * H) + (B * (152L + (7 * H))) + (3L * B * H);
+
+        // A smaller batch may have one step more in a segment; arrays are rounded up to 64 bytes.
+        var bytes = Bytes(T, B, I, [new LstmOptions(H), new LastStepOptions()]);
+        Assert.InRange(bytes, floats * sizeof(float), ((floats + ((long)B * H)) * sizeof(float)) + (28 * 63));
+        Assert.True(T < 4 * S || bytes < 0.85 * Bytes(T, B, I, [new LstmOptions(H)]));
+    }
+
+    static long Bytes(int T, int B, int I, LayerOptions[] layers) =>
+        new SequenceModel(new SequenceModelOptions(I, layers), Kernels.Engine(Kernels.Chosen)).Unroll(T, B).ActivationBytes;
 }
