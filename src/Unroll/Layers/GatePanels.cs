@@ -110,8 +110,12 @@ sealed unsafe class GatePanels
             foreach (var gate in _gates)
             {
                 var at = ((nint)gate * _hidden) + (group * UnitsPerGroup);
-                for (var unit = 0; unit < Units(group); unit++)
-                    *destination++ = gate == except ? bias[at + unit] : bias[at + unit] + second[at + unit];
+                var units = Units(group);
+                if (gate == except)
+                    new ReadOnlySpan<float>(bias + at, units).CopyTo(new Span<float>(destination, units));
+                else
+                    Elements.Add(bias + at, second + at, destination, units);
+                destination += units;
             }
         }
     }

@@ -393,9 +393,8 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         for (var b = b0; b < b1; b++)
         {
             float* dH = DH(b), dY = At(_dY) + ((nint)b * _h);
-            var width = LengthOf(b) > 0 ? _h : 0;
-            for (var j = 0; j < width; j++)
-                dH[j] += dY[j];
+            if (LengthOf(b) > 0)
+                Elements.Add(dH, dY, dH, _h);
             new Span<float>(dY, _h).Clear();
         }
     }

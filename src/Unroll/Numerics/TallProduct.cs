@@ -39,6 +39,8 @@ readonly record struct TallRows(int Runs, int Run, int Gap)
     /// <summary>Where row <paramref name="k"/> lies, in rows of the operands, and how many of the next ones follow it there.</summary>
     public (int Row, int Following) At(int k)
     {
+        if (Gap == 0)
+            return (k, Count - k);
         var run = k / Run;
         return (k + (run * Gap), ((run + 1) * Run) - k);
     }
@@ -268,9 +270,8 @@ static unsafe class TallProduct
             {
                 width = PackedMatrix.PanelColumns(n - n0, S.Count);
                 var padded = PackedMatrix.Padded(width, S.Count);
+                // What lies in the padding does not matter: those lanes of the products are never copied.
                 var target = panel + ((nint)(k - k0) * padded);
-                if (width < padded)
-                    RowCopy.ClearPadding(target, padded, count, S.Count);
                 var first = 0;
                 foreach (var group in columns)
                 {
