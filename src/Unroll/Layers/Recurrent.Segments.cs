@@ -10,6 +10,9 @@ namespace Unroll.Layers;
 /// </remarks>
 sealed unsafe partial class UnrolledRecurrent<TCell>
 {
+    // Weights of a layer beyond which a pass saves memory, here and by lending the gradients' (see PlaceWeights): 2 MiB.
+    const long ManyWeights = 512 * 1024;
+
     readonly SegmentStates? _segments;
     AlignedBuffer? _ownBack;
 
@@ -17,7 +20,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
     static bool HasSegments(Recurrent<TCell> layer, Keep keep) =>
         keep == Keep.EverythingForLastOutput
         && layer.HasCellState && layer.WeightPeephole is null && layer.RecurrentDropout == 0
-        && (long)layer.WeightIh.Length + layer.WeightHh.Length > MostSplitWeights;
+        && (long)layer.WeightIh.Length + layer.WeightHh.Length > ManyWeights;
 
     /// <summary>The rows [B] of a segment's steps whose gates have room for the weights of the backward pass with any kernel.</summary>
     int SegmentRows

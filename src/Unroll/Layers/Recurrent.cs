@@ -191,7 +191,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     {
         var gradients = Gradient(_layer.WeightIh);
         var aligned = Aligned(gradients);
-        if (_context.AddsGradients || WeightCount <= MostSplitWeights || aligned + Math.Max(_weightsBackLength, _weights.Length) > gradients + WeightCount)
+        if (_context.AddsGradients || WeightCount <= ManyWeights || aligned + Math.Max(_weightsBackLength, _weights.Length) > gradients + WeightCount)
             _weights.Allocate(_weightsBackLength);
         else
             _weights.Place(aligned);
