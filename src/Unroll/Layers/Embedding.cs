@@ -39,7 +39,7 @@ sealed unsafe class UnrolledEmbedding : UnrolledLayer
         (_layer, _context, _weights) = (layer, context, weights);
         var length = (long)maxSteps * maxBatch * layer.OutputSize;
         _y = context.ReserveOutput(length);
-        if (keep is Keep.Everything or Keep.EverythingForLastStep)
+        if (keep.IsForBackward())
             _dY = context.Arena.Reserve(length);
     }
 

@@ -81,18 +81,6 @@ readonly unsafe struct GruCell(ResetGate resetGate) : ICell
             ForwardCandidate<S, V, N>(step, first, end);
     }
 
-    public void RecallCell<S, V>(in CellStep step)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-    }
-
-    public void RecallHidden<S, V>(in CellStep step)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-    }
-
     public void Backward<S, V, N>(in CellStep step, int product, int first, int end)
         where S : struct, ISimd<V>
         where V : struct

@@ -93,12 +93,16 @@ interface ICell
     /// <summary>c of a step again, for all units, from its gates and from c before it; nothing in a cell without c.</summary>
     void RecallCell<S, V>(in CellStep step)
         where S : struct, ISimd<V>
-        where V : struct;
+        where V : struct
+    {
+    }
 
     /// <summary>h of a step again, for all units, from its gates and from c, whose place it may take; nothing in a cell without c.</summary>
     void RecallHidden<S, V>(in CellStep step)
         where S : struct, ISimd<V>
-        where V : struct;
+        where V : struct
+    {
+    }
 
     /// <summary>
     /// The step back for units [<paramref name="first"/>, <paramref name="end"/>), whole vectors or fewer than one, with N lanes in

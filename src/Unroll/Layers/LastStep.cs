@@ -22,7 +22,7 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
     {
         _context = context;
         _y = context.ReserveOutput((long)maxBatch * layer.OutputSize);
-        if (keep is Keep.Everything or Keep.EverythingForLastStep or Keep.EverythingForLastOutput)
+        if (keep.IsForBackward())
             _dY = context.Arena.Reserve((long)maxBatch * layer.OutputSize);
     }
 

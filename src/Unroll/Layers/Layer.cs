@@ -49,6 +49,12 @@ enum Keep
     TwoSteps,
 }
 
+static class Keeping
+{
+    /// <summary>Whether a backward pass may come.</summary>
+    public static bool IsForBackward(this Keep keep) => keep is Keep.Everything or Keep.EverythingForLastStep or Keep.EverythingForLastOutput;
+}
+
 /// <summary>What the layers of one unrolled model share.</summary>
 sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters, bool addsGradients = true)
 {
@@ -83,8 +89,8 @@ sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters, bool a
     }
 
     /// <summary>
-    /// Whether ∂loss/∂parameters are added to what is there, rather than written over it: then their memory is free from the
-    /// beginning of a pass until they are computed.
+    /// Whether ∂loss/∂parameters are added to what is there. Otherwise they are written over it, and their memory is free from
+    /// the beginning of a pass until they are computed.
     /// </summary>
     public bool AddsGradients { get; } = addsGradients;
 

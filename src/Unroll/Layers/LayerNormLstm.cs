@@ -81,9 +81,7 @@ sealed unsafe class LayerNormLstmWeights(LayerNormLstm layer) : PackedWeights
         parameters.ValuesOf(layer.GainHh).CopyTo(_gainHh.Span);
         parameters.ValuesOf(layer.GainCell).CopyTo(_gainCell.Span);
         parameters.ValuesOf(layer.BiasCell).CopyTo(_biasCell.Span);
-        float* biasIh = parameters.ValuePointer(layer.BiasIh), biasHh = parameters.ValuePointer(layer.BiasHh);
-        for (var k = 0; k < layer.BiasIh.Length; k++)
-            Bias[k] = biasIh[k] + biasHh[k];
+        Elements.Add(parameters.ValuePointer(layer.BiasIh), parameters.ValuePointer(layer.BiasHh), Bias, layer.BiasIh.Length);
     }
 }
 

@@ -65,10 +65,10 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         }
 
         var count = (nint)(b1 - b0) * _h * sizeof(float);
+        if (t0 == 0)
+            Buffer.MemoryCopy(Hidden(-1, b0), _segments.InitialHidden(b0), count, count);
         for (int t = t0, end; t < t1; t = end)
         {
-            if (t == 0)
-                Buffer.MemoryCopy(Hidden(-1, b0), _segments.InitialHidden(b0), count, count);
             (var start, end) = _segments.Of(t);
             Buffer.MemoryCopy(CellState(t - 1, b0), _segments.CellBefore(start, b0), count, count);
             base.Forward(t, end, b0, b1);

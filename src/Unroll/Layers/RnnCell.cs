@@ -83,18 +83,6 @@ readonly unsafe struct RnnCell(Nonlinearity nonlinearity) : ICell
         }
     }
 
-    public void RecallCell<S, V>(in CellStep step)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-    }
-
-    public void RecallHidden<S, V>(in CellStep step)
-        where S : struct, ISimd<V>
-        where V : struct
-    {
-    }
-
     [MethodImpl(Kernel.Compilation)]
     public void Backward<S, V, N>(in CellStep step, int product, int first, int end)
         where S : struct, ISimd<V>

@@ -110,7 +110,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     bool HasLastOutputOnly => _carriesStates && _keep != Keep.TwoSteps;
 
     /// <summary>Whether a backward pass may come.</summary>
-    protected bool ForBackward => _keep is Keep.Everything or Keep.EverythingForLastStep or Keep.EverythingForLastOutput;
+    protected bool ForBackward => _keep.IsForBackward();
 
     /// <summary>The rows that go through a step together, at most.</summary>
     protected abstract int ForwardRows { get; }
