@@ -189,7 +189,7 @@ static unsafe class Gemm
                 {
                     left.A = k < p.K ? p.A + (block * p.ABlock) + k : p.A2 + (k - p.K);
                     left.A2 = p.A2;
-                    Rows<S, V>(
+                    Rows<S, V, C0>(
                         p.M, columns, left, panels, panel + ((nint)k * bStep), bRows * bStep, c + (block * p.CBlock), p.CRow,
                         k == 0 ? p.Start : TileStart.Destination, bias);
                 }
@@ -265,7 +265,7 @@ static unsafe class Gemm
     {
         switch (side)
         {
-            case 1: Rows<S, V>(1, 3 * S.Count, left, 1, b, 0, c, 0, start, bias); break;
+            case 1: Rows<S, V, C0>(1, 3 * S.Count, left, 1, b, 0, c, 0, start, bias); break;
             case 2: GemmTile.MultiplyRow<S, V, C2, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias, backwards); break;
             case 3: GemmTile.MultiplyRow<S, V, C3, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias, backwards); break;
             default: GemmTile.MultiplyRow<S, V, C4, C3>(left, times, b, bPanel, c, cPanel, cStep, start, bias, backwards); break;
@@ -281,50 +281,52 @@ static unsafe class Gemm
         {
             case 1: GemmTile.MultiplyRow<S, V, C2, C4>(left, 1, b, bPanel, c, cPanel, 0, start, bias, backwards: false); break;
             case 2: GemmTile.MultiplyRow<S, V, C3, C4>(left, 1, b, bPanel, c, cPanel, 0, start, bias, backwards: false); break;
-            default: Rows<S, V>(1, columns, left, 1, b, 0, c, 0, start, bias); break;
+            default: Rows<S, V, C0>(1, columns, left, 1, b, 0, c, 0, start, bias); break;
         }
     }
 
     /// <summary>M rows against panels of up to 4 vectors, tile by tile.</summary>
     [MethodImpl(Kernel.Compilation)]
-    public static void Rows<S, V>(
+    public static void Rows<S, V, T>(
         int m, int columns, in TileLeft left, int panels, float* b, nint bPanel, float* c, nint cRow, TileStart start, float* bias)
         where S : struct, ISimd<V>
         where V : struct
+        where T : struct, IConstant
     {
         var vectors = (columns + S.Count - 1) / S.Count;
         var last = columns - ((vectors - 1) * S.Count);
         if (S.Count == 16 && last <= Simd256.Count)
-            Rows<S, V, Simd256, Vector256<float>>(vectors, m, left, panels, b, bPanel, c, cRow, start, bias, last);
+            Rows<S, V, Simd256, Vector256<float>, T>(vectors, m, left, panels, b, bPanel, c, cRow, start, bias, last);
         else
-            Rows<S, V, S, V>(vectors, m, left, panels, b, bPanel, c, cRow, start, bias, last);
+            Rows<S, V, S, V, T>(vectors, m, left, panels, b, bPanel, c, cRow, start, bias, last);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Rows<S, V, L, W>(
+    static void Rows<S, V, L, W, T>(
         int vectors, int m, in TileLeft left, int panels, float* b, nint bPanel, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
         where L : struct, ISimd<W>
         where W : struct
+        where T : struct, IConstant
     {
         switch (vectors)
         {
-            case 1: Rows<S, V, L, W, C1, C1>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
-            case 2: Rows<S, V, L, W, C2, C2>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
-            case 3: Rows<S, V, L, W, C3, C3>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
+            case 1: Rows<S, V, L, W, C1, C1, T>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
+            case 2: Rows<S, V, L, W, C2, C2, T>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
+            case 3: Rows<S, V, L, W, C3, C3, T>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
             // In tiles of 5 rows × 2 vectors no multiply-add waits for another; in tiles of 2 × 4 some would. LSTM 10,25,1,50
             // trains 0.8 % faster for it on a Zen 2 core.
             case 4 when S.Registers == 16 && m is 5 or 10:
-                Rows<S, V, L, W, C2, C4>(m, left, panels, b, bPanel, c, cRow, start, bias, S.Count);
-                Rows<S, V, L, W, C2, C4>(m, left, panels, b + (2 * S.Count), bPanel, c + (2 * S.Count), cRow, start, bias + (2 * S.Count), last);
+                Rows<S, V, L, W, C2, C4, T>(m, left, panels, b, bPanel, c, cRow, start, bias, S.Count);
+                Rows<S, V, L, W, C2, C4, T>(m, left, panels, b + (2 * S.Count), bPanel, c + (2 * S.Count), cRow, start, bias + (2 * S.Count), last);
                 break;
-            default: Rows<S, V, L, W, C4, C4>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
+            default: Rows<S, V, L, W, C4, C4, T>(m, left, panels, b, bPanel, c, cRow, start, bias, last); break;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    static void Rows<S, V, L, W, C, P>(
+    static void Rows<S, V, L, W, C, P, T>(
         int m, in TileLeft left, int panels, float* b, nint bPanel, float* c, nint cRow, TileStart start, float* bias, int last)
         where S : struct, ISimd<V>
         where V : struct
@@ -332,21 +334,22 @@ static unsafe class Gemm
         where W : struct
         where C : struct, IConstant
         where P : struct, IConstant
+        where T : struct, IConstant
     {
         var (rows, tiles, others) = Tiles<S, V, C>(m);
         for (var row = 0; row < m;)
         {
             switch (rows)
             {
-                case 1: GemmTile.Multiply<S, V, L, W, C1, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
-                case 2: GemmTile.Multiply<S, V, L, W, C2, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
-                case 3: GemmTile.Multiply<S, V, L, W, C3, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
+                case 1: GemmTile.Multiply<S, V, L, W, C1, C, P, T, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
+                case 2: GemmTile.Multiply<S, V, L, W, C2, C, P, T, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
+                case 3: GemmTile.Multiply<S, V, L, W, C3, C, P, T, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
                 case 4 when S.Registers == 16 && C.Value == 3 && left.Fetch > 0:
-                    GemmTile.Multiply<S, V, L, W, C4, C, P, C1>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last);
+                    GemmTile.Multiply<S, V, L, W, C4, C, P, T, C1>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last);
                     break;
-                case 4: GemmTile.Multiply<S, V, L, W, C4, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
-                case 5: GemmTile.Multiply<S, V, L, W, C5, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
-                default: GemmTile.Multiply<S, V, L, W, C6, C, P, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
+                case 4: GemmTile.Multiply<S, V, L, W, C4, C, P, T, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
+                case 5: GemmTile.Multiply<S, V, L, W, C5, C, P, T, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
+                default: GemmTile.Multiply<S, V, L, W, C6, C, P, T, C0>(left, row, tiles, panels, b, bPanel, c, cRow, start, bias, last); break;
             }
 
             c += tiles * rows * cRow;

@@ -61,7 +61,7 @@ readonly record struct TallRows(int Runs, int Run, int Gap)
 static unsafe class TallProduct
 {
     // Rows of a copied tile: a register tile of 6 rows or, with 16 registers, three of 4.
-    static int TileRows(int lanes) => lanes < 16 ? 12 : 6;
+    static int TileRows(int lanes) => lanes < 16 ? C12.Value : 6;
 
     // Shares of several threads begin at a multiple of so many rows.
     const int ShareRows = 6;
@@ -394,7 +394,10 @@ static unsafe class TallProduct
         {
             for (var next = tileRows; isFar && next < Math.Min(2 * tileRows, rows - row); next++)
                 Cache.Fetch(c + (next * cRow), columns);
-            Gemm.Rows<S, V>(Math.Min(tileRows, rows - row), columns, left, 1, panel, 0, c, cRow, start, null);
+            if (S.Count < 16 && left.Row == 1 && left.Step == tileRows)
+                Gemm.Rows<S, V, C12>(Math.Min(tileRows, rows - row), columns, left, 1, panel, 0, c, cRow, start, null);
+            else
+                Gemm.Rows<S, V, C0>(Math.Min(tileRows, rows - row), columns, left, 1, panel, 0, c, cRow, start, null);
             left.A += tileStride;
             c += tileRows * cRow;
         }
