@@ -25,6 +25,9 @@ sealed record Outcome(Entry Entry, string Version)
     /// <summary>The cores just before each round with several threads.</summary>
     public List<CorePair> Cores { get; } = [];
 
+    /// <summary>What <see cref="CoreWidth"/> found before and after each of Unroll's rounds.</summary>
+    public List<double> Widths { get; } = [];
+
     /// <summary>Rounds in which other processes had more than <see cref="Comparison.Disturbing"/> of a core.</summary>
     public int DisturbedRounds { get; set; }
 
@@ -123,11 +126,15 @@ static class Comparison
         for (var attempt = 0; ; attempt++)
         {
             Thread.Sleep(SettleMilliseconds);
-            CorePair? cores = outcome.Entry.Configuration.Threads > 1 ? CorePair.Measure() : null;
+            var (isUnroll, threads) = (outcome.Entry is { IsPeak: false } entry && entry.Library == Library.Unroll, outcome.Entry.Configuration.Threads);
+            CorePair? cores = threads > 1 ? CorePair.Measure() : null;
+            var width = isUnroll ? CoreWidth.Measure(threads) : 0;
             var (window, others) = process.Go(seconds);
             if (others > Disturbing && attempt < patience)
                 continue;
             outcome.Rounds.Add(window);
+            if (isUnroll)
+                outcome.Widths.AddRange([width, CoreWidth.Measure(threads)]);
             if (cores is { } pair)
                 outcome.Cores.Add(pair);
             if (others > Disturbing)

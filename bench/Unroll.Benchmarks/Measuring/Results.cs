@@ -79,6 +79,12 @@ sealed record Results
     /// <summary>How many cores two threads had before every 2-thread round of training.</summary>
     public Summary CoreCounts => Summary.Of([.. Cores.Select(pair => pair.Count)]);
 
+    /// <summary>The operations a core began in a cycle, before and after every round of Unroll's training.</summary>
+    public Summary Widths => Summary.Of([.. Training.SelectMany(row => row.Outcomes).SelectMany(outcome => outcome.Widths)]);
+
+    /// <summary>Whether others had a part of the core, or of one of the cores, on which Unroll computed a row of training.</summary>
+    public bool IsShared(Row row, int threads) => row.Unroll(threads).Widths.Average() < CoreWidth.LeastOfOwn * Widths.Max;
+
     IEnumerable<CorePair> Cores => Training.SelectMany(row => row.Outcomes).SelectMany(outcome => outcome.Cores);
 
     /// <summary>Whether the figures are no good: 2-thread contenders collapse beside other work, some of them a thousandfold.</summary>

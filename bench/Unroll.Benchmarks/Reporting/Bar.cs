@@ -27,8 +27,14 @@ sealed record Bar(string What, string Needed, string Measured, string Where, boo
             var on = threads == 1 ? "1 thread" : "2 threads";
             // The peak of two cores is no measure where two threads have one.
             var lstm = results.Training.Where(row => row.Cell == "lstm" && (threads == 1 || row.Cores.Place != CorePlace.Same)).ToArray();
-            AtLeast($"LSTM training, H = 128, share of the FMA peak, {on}", 0.75, lstm.Where(row => row.Shape.H == 128), row => row.ShareOfPeak(threads), Text.Percent);
-            AtLeast($"LSTM training, H ≥ 256, share of the FMA peak, {on}", 0.85, lstm.Where(row => row.Shape.H >= 256), row => row.ShareOfPeak(threads), Text.Percent);
+            foreach (var isShared in new[] { false, true })
+            {
+                var rows = lstm.Where(row => results.IsShared(row, threads) == isShared).ToArray();
+                var where = isShared ? $"{on}, shared cores" : on;
+                AtLeast($"LSTM training, H = 128, share of the FMA peak, {where}", isShared ? null : 0.75, rows.Where(row => row.Shape.H == 128), row => row.ShareOfPeak(threads), Text.Percent);
+                AtLeast($"LSTM training, H ≥ 256, share of the FMA peak, {where}", isShared ? null : 0.85, rows.Where(row => row.Shape.H >= 256), row => row.ShareOfPeak(threads), Text.Percent);
+            }
+
             Mean($"training over TorchSharp, {on}", 3, results.Training, row => row.TimesFasterThanPeers(threads));
             if (results.Training.All(row => row.Tuned(threads) is not null))
                 Mean($"training over TorchSharp on tcmalloc, {on}", null, results.Training, row => row.Unroll(threads).TimesFasterThan(row.Tuned(threads)!));
@@ -41,9 +47,11 @@ sealed record Bar(string What, string Needed, string Measured, string Where, boo
             AtMost($"training memory, share of TorchSharp's, {on}", 1.0 / 3, results.Training, row => row.Place, row => row.ShareOfMemory(threads), Text.Percent);
         }
 
-        var shared = results.Training.Where(row => row.Shape is { B: >= 32, H: >= 128 }).ToArray();
-        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, cores near each other", 1.8, shared.Where(row => row.Cores.Place == CorePlace.Near), row => row.SpeedUp, Text.Ratio);
-        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, cores apart", 1.8, shared.Where(row => row.Cores.Place == CorePlace.Apart), row => row.SpeedUp, Text.Ratio);
+        var large = results.Training.Where(row => row.Shape is { B: >= 32, H: >= 128 }).ToArray();
+        var own = large.Where(row => !results.IsShared(row, 1) && !results.IsShared(row, 2)).ToArray();
+        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, cores near each other", 1.8, own.Where(row => row.Cores.Place == CorePlace.Near), row => row.SpeedUp, Text.Ratio);
+        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, cores apart", 1.8, own.Where(row => row.Cores.Place == CorePlace.Apart), row => row.SpeedUp, Text.Ratio);
+        AtLeast("training, 2 threads over 1, B ≥ 32 and H ≥ 128, shared cores", null, large.Except(own), row => row.SpeedUp, Text.Ratio);
         AtMost("training beside a busy process, time of 2 threads over 1", 1.2, results.Neighbours, row => $"{row.Cell} {row.Shape}", row => row.Slowdown, Text.Ratio);
         AtMost(
             "training, loss on the last step, time over a loss on every step", 1, results.Losses,
@@ -56,10 +64,10 @@ sealed record Bar(string What, string Needed, string Measured, string Where, boo
             bars.Add(new Bar($"{what}, geometric mean", needed is { } bar ? $"≥ {Text.Ratio(bar)}" : "", Text.Ratio(mean), "", mean >= needed));
         }
 
-        void AtLeast(string what, double needed, IEnumerable<Row> rows, Func<Row, double> value, Func<double, string> text)
+        void AtLeast(string what, double? needed, IEnumerable<Row> rows, Func<Row, double> value, Func<double, string> text)
         {
             if (rows.MinBy(value) is { } worst)
-                bars.Add(new Bar(what, $"≥ {text(needed)}", text(value(worst)), worst.Place, value(worst) >= needed));
+                bars.Add(new Bar(what, needed is { } bar ? $"≥ {text(bar)}" : "", text(value(worst)), worst.Place, value(worst) >= needed));
         }
 
         void AtMost<T>(string what, double needed, IEnumerable<T> rows, Func<T, string> place, Func<T, double> value, Func<double, string> text)

@@ -30,6 +30,7 @@ sealed class Report(Results results, TextWriter output)
                 ["disturbed", $"{results.Rounds.Disturbed} of {results.Rounds.All} rounds had other processes on more than {Comparison.Disturbing} of a core; * marks where most had"],
                 ["distance", $"a word from one core to the other and back took {results.Distances.Median:F0} ns ({results.Distances.Min:F0} to {results.Distances.Max:F0}) before the 2-thread rounds; below {CorePair.NearestApart} the two share a cache"],
                 ["cores", $"two threads of multiply-adds alone did {results.CoreCounts.Median:F2} times the work of one ({results.CoreCounts.Min:F2} to {results.CoreCounts.Max:F2}) before those rounds; rows with a median below {CorePair.FewestOfTwo} are marked as one core, and their shares of the peak and gains are left out of the bars"],
+                ["width", $"before and after Unroll's rounds a thread began {results.Widths.Median:F1} operations a cycle ({results.Widths.Min:F1} to {results.Widths.Max:F1}); what is missing from the most went to another guest's thread on the same core. Rows that had less than {CoreWidth.LeastOfOwn:P0} of it are marked as shared, and the bars on the peak and on the gain of a second thread leave them out: multiply-adds alone hardly feel it"],
                 ["measured", $"{DateTime.UtcNow:yyyy-MM-dd}, in {duration.TotalMinutes:F0} minutes"],
             ]);
         output.WriteLine("All contenders of a row ran in turn, several rounds in one run. Times are medians over rounds, ± is half the distance");
@@ -72,7 +73,7 @@ sealed class Report(Results results, TextWriter output)
                     var (unroll, torch, tuned) = (row.Unroll(threads), row.Peer(Library.TorchSharp, threads), row.Tuned(threads));
                     return (IReadOnlyList<string>)
                     [
-                        row.Cell, $"{row.Shape}", Text.Milliseconds(unroll.Seconds), Text.Spread(unroll), Text.Percent(row.ShareOfPeak(threads)),
+                        row.Cell, $"{row.Shape}", Text.Milliseconds(unroll.Seconds), Text.Spread(unroll), $"{Text.Percent(row.ShareOfPeak(threads))}{(results.IsShared(row, threads) ? ", shared" : "")}",
                         torch.Name, Text.Milliseconds(torch.Seconds), Text.Spread(torch), Text.Ratio(unroll.TimesFasterThan(torch)),
                         .. tuned is null ? ["", "", ""] : new[] { Text.Milliseconds(tuned.Seconds), Text.Spread(tuned), Text.Ratio(unroll.TimesFasterThan(tuned)) },
                         .. Cores(threads, () => [Text.Ratio(row.SpeedUp), Place(row.Cores)]),
