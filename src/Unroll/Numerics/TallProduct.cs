@@ -394,7 +394,7 @@ static unsafe class TallProduct
         {
             for (var next = tileRows; isFar && next < Math.Min(2 * tileRows, rows - row); next++)
                 Cache.Fetch(c + (next * cRow), columns);
-            if (S.Count < 16 && left.Row == 1 && left.Step == tileRows)
+            if (S.Count < 16 && left.Step == tileRows)
                 Gemm.Rows<S, V, C12>(Math.Min(tileRows, rows - row), columns, left, 1, panel, 0, c, cRow, start, null);
             else
                 Gemm.Rows<S, V, C0>(Math.Min(tileRows, rows - row), columns, left, 1, panel, 0, c, cRow, start, null);

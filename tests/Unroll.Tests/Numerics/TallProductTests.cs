@@ -21,7 +21,8 @@ public unsafe class TallProductTests
             },
             iter: 60, seed: "0000Kx9eUnR0", threads: 1);
 
-    // More rows or columns than are taken at a time; the last columns as wide as they can be beyond whole panels.
+    // More rows or columns than are taken at a time; the last columns as wide as they can be beyond whole panels; the left
+    // operand where it lies, its rows as far apart as those of a copy.
     [Theory]
     [InlineData(20, 2053, new[] { 3, 1 })]
     [InlineData(7, 4110, new[] { 25, 1, 24, 1 })]
@@ -29,6 +30,7 @@ public unsafe class TallProductTests
     [InlineData(530, 13, new[] { 1024, 1, 400, 1 })]
     [InlineData(5, 2060, new[] { 699, 1, 28, 5 })]
     [InlineData(9, 14, new[] { 2816, 30 })]
+    [InlineData(39, 12, new[] { 17 })]
     public void Accumulate_InBlocks_GivesTheBitsOfTheThreeLoops_InEveryKernel(int k, int m, int[] widths)
     {
         for (var workers = 1; workers <= 2; workers++)
