@@ -128,13 +128,13 @@ static class Comparison
             Thread.Sleep(SettleMilliseconds);
             var (isUnroll, threads) = (outcome.Entry is { IsPeak: false } entry && entry.Library == Library.Unroll, outcome.Entry.Configuration.Threads);
             CorePair? cores = threads > 1 ? CorePair.Measure() : null;
-            var width = isUnroll ? CoreWidth.Measure(threads) : 0;
+            double? width = isUnroll ? CoreWidth.Measure(threads) : null;
             var (window, others) = process.Go(seconds);
             if (others > Disturbing && attempt < patience)
                 continue;
             outcome.Rounds.Add(window);
-            if (isUnroll)
-                outcome.Widths.AddRange([width, CoreWidth.Measure(threads)]);
+            if (width is { } before)
+                outcome.Widths.AddRange([before, CoreWidth.Measure(threads)]);
             if (cores is { } pair)
                 outcome.Cores.Add(pair);
             if (others > Disturbing)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using Unroll.Benchmarks.Peers;
 using Unroll.Experiments.Hosting;
 
 namespace Unroll.Benchmarks.Measuring;
@@ -25,23 +26,7 @@ static class CoreWidth
     static long s_sink;
 
     /// <summary>Additions a cycle, on the narrowest of the cores that <paramref name="threads"/> threads have at once.</summary>
-    public static double Measure(int threads)
-    {
-        if (threads == 1)
-            return MeasureHere();
-        var widths = new double[threads];
-        using var start = new Barrier(threads);
-        var workers = Enumerable.Range(0, threads).Select(index => new Thread(() =>
-        {
-            start.SignalAndWait();
-            widths[index] = MeasureHere();
-        })).ToArray();
-        foreach (var worker in workers)
-            worker.Start();
-        foreach (var worker in workers)
-            worker.Join();
-        return widths.Min();
-    }
+    public static double Measure(int threads) => Cores.Measure(threads, MeasureHere).Min();
 
     static double MeasureHere()
     {

@@ -8,21 +8,7 @@ namespace Unroll.Benchmarks.Peers;
 public static class Peak
 {
     /// <summary>GFLOP/s of <paramref name="threads"/> threads that start together, each as <see cref="FmaPeak"/> measures it.</summary>
-    public static double Measure(KernelKind kernel, int threads)
-    {
-        var rates = new double[threads];
-        using var start = new Barrier(threads);
-        var workers = Enumerable.Range(0, threads).Select(index => new Thread(() =>
-        {
-            start.SignalAndWait();
-            rates[index] = FmaPeak.Measure(kernel);
-        })).ToArray();
-        foreach (var worker in workers)
-            worker.Start();
-        foreach (var worker in workers)
-            worker.Join();
-        return rates.Sum();
-    }
+    public static double Measure(KernelKind kernel, int threads) => Cores.Measure(threads, () => FmaPeak.Measure(kernel)).Sum();
 
     /// <summary>Measures windows with the widest vectors; a step is 1 GFLOP.</summary>
     public static Func<double, Window> Build(Configuration configuration) => seconds =>
