@@ -121,7 +121,7 @@ static class KernelsCommand
             {
                 var (m, n, k) = Product.Sizes;
                 var columns = new TallColumns { Source = Product._plain.Pointer, SourceRow = n, Width = n, Destination = Product._c.Pointer, DestinationRow = n };
-                TallProduct.Accumulate<S, V>(TallRows.First(k), Product._a.Pointer, m, 0, m, new ReadOnlySpan<TallColumns>(ref columns), Product._scratch.Pointer);
+                TallProduct.Accumulate<S, V>(new TallProblem(TallRows.First(k), Product._a.Pointer, m, new ReadOnlySpan<TallColumns>(ref columns)), 0, m, Product._scratch.Pointer);
             }
         }
 

@@ -136,7 +136,7 @@ sealed unsafe class UnrolledAdditiveAttention : UnrolledAttention
         var parameters = Context.Parameters;
         var (start, end) = TallProduct.Share(A, worker, workers);
         ReadOnlySpan<TallColumns> columns = [TallColumns.Matrix(Input, Q, parameters.GradientPointer(Attention.WeightQuery!), Context.AddsGradients)];
-        TallProduct.Accumulate<S, V>(TallRows.First(Steps * Batch), Context.Arena.Pointer(_dR), A, start, end, columns, Context.TallScratch(worker));
+        Context.Tall.Accumulate<S, V>(new TallProblem(TallRows.First(Steps * Batch), Context.Arena.Pointer(_dR), A, columns), start, end, worker);
 
         // dv = Σ_b dV_b, or what it was and that, in rising order of b.
         if (worker == 0)

@@ -97,8 +97,8 @@ abstract unsafe class UnrolledAttention : UnrolledLayer
         _dScores = arena.Reserve(maxSteps * rows * maxSourceSteps);
         _dProjected = arena.Reserve((long)maxSourceSteps * maxSources * A);
         WeightKeyBack = new PackedMatrix(A, K);
-        context.ReserveTallScratch(A, K, 1);
-        context.ReserveTallScratch(A, Q);
+        context.Tall.Reserve(A, K, 1);
+        context.Tall.Reserve(A, Q);
     }
 
     protected Attention Attention { get; }
@@ -268,8 +268,8 @@ abstract unsafe class UnrolledAttention : UnrolledLayer
         columns[0] = TallColumns.Matrix(_keys, K, parameters.GradientPointer(Attention.WeightKey), Context.AddsGradients);
         if (Attention.Bias is { } bias)
             columns[1] = TallColumns.Bias(Context.One, parameters.GradientPointer(bias), Context.AddsGradients);
-        TallProduct.Accumulate<S, V>(
-            TallRows.First(SourceSteps * Batch), ProjectedGradient, A, start, end, columns[..(Attention.Bias is null ? 1 : 2)], Context.TallScratch(worker));
+        Context.Tall.Accumulate<S, V>(
+            new TallProblem(TallRows.First(SourceSteps * Batch), ProjectedGradient, A, columns[..(Attention.Bias is null ? 1 : 2)]), start, end, worker);
     }
 
     protected nint RowOf(int t, int row) => ((nint)t * Batch) + row;

@@ -60,14 +60,15 @@ sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters, bool a
 {
     readonly AlignedBuffer _one = new(1);
     readonly Queue<Arena.Region> _sharedOutputs = new();
-    AlignedBuffer[] _tallScratch = [];
-    long _tallScratchLength;
 
     public Engine Engine { get; } = engine;
 
     public ParameterSet Parameters { get; } = parameters;
 
     public Arena Arena { get; } = new();
+
+    /// <summary>Computes the weight gradients.</summary>
+    public TallTeam Tall { get; } = new(engine);
 
     /// <summary>Makes the layers' outputs take turns in two places of this length, since nobody needs them all.</summary>
     public void ShareOutputs(long length)
@@ -97,21 +98,13 @@ sealed unsafe class UnrollContext(Engine engine, ParameterSet parameters, bool a
     /// <summary>The number 1: the input whose weight is a bias.</summary>
     public float* One => _one.Pointer;
 
-    /// <summary>Reserves what a thread needs for gradients of <paramref name="rows"/> rows of weights, so many of each matrix.</summary>
-    public void ReserveTallScratch(int rows, params ReadOnlySpan<int> widths) =>
-        _tallScratchLength = Math.Max(_tallScratchLength, TallProduct.ScratchLength(Engine.Kernel, rows, widths));
-
     /// <summary>Allocates everything that was reserved.</summary>
     public void Commit()
     {
         Arena.Commit();
         _one.Span[0] = 1f;
-        if (_tallScratchLength > 0)
-            _tallScratch = [.. Enumerable.Range(0, Engine.Threads).Select(_ => new AlignedBuffer(_tallScratchLength))];
+        Tall.Commit();
     }
-
-    /// <summary>A worker's room for the weight gradients.</summary>
-    public float* TallScratch(int worker) => _tallScratch[worker].Pointer;
 }
 
 /// <summary>

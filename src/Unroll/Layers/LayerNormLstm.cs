@@ -133,7 +133,7 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
 
         _dProduct = context.Arena.Reserve((long)maxBatch * _width);
         _weightHhBack = new PackedMatrix(_width, _h);
-        context.ReserveTallScratch(_width, Math.Max(layer.InputSize, _h));
+        context.Tall.Reserve(_width, Math.Max(layer.InputSize, _h));
 
         StepBuffer Buffer(int width) => ForBackward
             ? StepBuffer.ForSteps(context.Arena, maxSteps, maxBatch, width)
@@ -418,8 +418,8 @@ sealed unsafe class UnrolledLayerNormLstm : UnrolledRecurrent
         where V : struct
     {
         var inputs = TallColumns.Matrix(source, columns, Gradient(weight), _context.AddsGradients);
-        TallProduct.Accumulate<S, V>(
-            TallRows.First((Steps - FirstStep) * Batch), dProduct.At(FirstStep, 0), _width, start, end, new ReadOnlySpan<TallColumns>(in inputs), _context.TallScratch(worker));
+        _context.Tall.Accumulate<S, V>(
+            new TallProblem(TallRows.First((Steps - FirstStep) * Batch), dProduct.At(FirstStep, 0), _width, new ReadOnlySpan<TallColumns>(in inputs)), start, end, worker);
     }
 
     /// <summary>The three normalisations of a row.</summary>

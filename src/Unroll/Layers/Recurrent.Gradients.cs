@@ -96,13 +96,12 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         where S : struct, ISimd<V>
         where V : struct
     {
-        var scratch = _context.TallScratch(worker);
         var steps = SummedSteps.End - FirstStep;
         Span<TallColumns> rest = stackalloc TallColumns[columns.Length];
         columns.CopyTo(rest);
         if (recurrent && StartsAtZero && FirstStep == 0 && (long)rows * _width * _h > MostZeroProducts)
         {
-            TallProduct.Accumulate<S, V>(TallRows.First(rows), gradient.Pointer, gradient.Stride, start, end, columns[1..], scratch);
+            _context.Tall.Accumulate<S, V>(new TallProblem(TallRows.First(rows), gradient.Pointer, gradient.Stride, columns[1..]), start, end, worker);
             foreach (ref var group in rest)
                 group.Source += Batch * group.SourceRow;
             foreach (ref var group in rest[1..])
@@ -111,7 +110,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
             steps--;
         }
 
-        TallProduct.Accumulate<S, V>(new TallRows(steps, rows, Batch - rows), gradient.Pointer, gradient.Stride, start, end, rest, scratch);
+        _context.Tall.Accumulate<S, V>(new TallProblem(new TallRows(steps, rows, Batch - rows), gradient.Pointer, gradient.Stride, rest), start, end, worker);
     }
 
     public override void MergeGradients(int worker, int workers)

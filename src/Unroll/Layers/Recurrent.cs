@@ -158,8 +158,8 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         var isNear = (long)maxSteps * maxBatch * _width < FarGateFloats && _segments is null;
         _saved = _cell.Saves == Saving.Always || (_cell.Saves == Saving.IfNear && isNear) ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h) : null;
         _dSaved = arena.Reserve((long)maxBatch * _h);
-        context.ReserveTallScratch(_width, _h, 1, layer.InputSize, 1);
-        context.ReserveTallScratch(_width, 1, layer.InputSize, 1);
+        context.Tall.Reserve(_width, _h, 1, layer.InputSize, 1);
+        context.Tall.Reserve(_width, 1, layer.InputSize, 1);
 
         var products = _cell.Products;
         _weightHhBack = new nint[products.Length];

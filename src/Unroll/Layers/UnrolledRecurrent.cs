@@ -20,6 +20,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     readonly Arena.Region _mask, _dMasked;
     readonly StepBuffer? _masked;
     UnrolledRecurrent[]? _self;
+    readonly RowParts _forwardParts, _backwardParts;
 
     // Of each row the first step with a gradient: before, it has vanished.
     readonly int[] _firstSteps = [];
@@ -34,6 +35,8 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         : base(layer)
     {
         (_context, _keep, _h) = (context, keep, layer.OutputSize);
+        _forwardParts = new RowParts(this, context.Engine, PassForward);
+        _backwardParts = new RowParts(this, context.Engine, PassBackward);
         _carriesStates = recalls || keep is Keep.LastOutput or Keep.TwoSteps;
         var arena = context.Arena;
         if (!ForBackward)
@@ -195,8 +198,13 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
 
     public override void PrepareBackward() => Array.Clear(_firstSteps);
 
-    public override void Forward(int t0, int t1, int b0, int b1)
+    public override void Forward(int t0, int t1, int b0, int b1) => PassForward(t0, t1, b0, b1);
+
+    public override void Backward(int t0, int t1, int b0, int b1) => PassBackward(t0, t1, b0, b1);
+
+    void PassForward(int t0, int t1, int b0, int b1)
     {
+        SharePart? handed = null;
         var block = BlockOf(b1 - b0, ForwardRows);
         for (var b = b0; b < b1; b += block)
         {
@@ -212,12 +220,18 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
                     if (t >= Lengths[row])
                         PadForward(t, row);
                 }
+
+                if (_forwardParts.AreWanted)
+                    _forwardParts.HandOverRows(ref handed, (t0, t1), (t + 1, t1), b, ref end, ref b1);
             }
         }
+
+        _forwardParts.Join(handed);
     }
 
-    public override void Backward(int t0, int t1, int b0, int b1)
+    void PassBackward(int t0, int t1, int b0, int b1)
     {
+        SharePart? handed = null;
         var block = BlockOf(b1 - b0, BackwardRows);
         for (var b = b0; b < b1; b += block)
         {
@@ -254,8 +268,13 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
                     LeaveOut(t0, t, b, end - b);
                     break;
                 }
+
+                if (_backwardParts.AreWanted)
+                    _backwardParts.HandOverRows(ref handed, (t0, t1), (t0, t), b, ref end, ref b1);
             }
         }
+
+        _backwardParts.Join(handed);
     }
 
     public override void PrepareGradients()

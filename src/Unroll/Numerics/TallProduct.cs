@@ -49,6 +49,33 @@ readonly record struct TallRows(int Runs, int Run, int Gap)
     public static TallRows First(int k) => new(1, k, 0);
 }
 
+/// <summary>C[m, n] (+)= Σₖ A[k, m]·B[k, n].</summary>
+/// <param name="rows">The rows of both operands, K in all.</param>
+/// <param name="a">A [·, M].</param>
+/// <param name="aRow">Floats from row to row of A; readable to 8 floats beyond each row.</param>
+/// <param name="columns">B and C.</param>
+readonly unsafe ref struct TallProblem(TallRows rows, float* a, nint aRow, ReadOnlySpan<TallColumns> columns)
+{
+    public readonly TallRows Rows = rows;
+    public readonly float* A = a;
+    public readonly nint ARow = aRow;
+    public readonly ReadOnlySpan<TallColumns> Columns = columns;
+
+    /// <summary>N.</summary>
+    public readonly int N = Sum(columns);
+
+    /// <summary>K.</summary>
+    public int K => Rows.Count;
+
+    static int Sum(ReadOnlySpan<TallColumns> columns)
+    {
+        var n = 0;
+        foreach (var group in columns)
+            n += group.Width;
+        return n;
+    }
+}
+
 /// <summary>
 /// C[m, n] (+)= Σₖ A[k, m]·B[k, n] over many rows k: the weight gradients, which sum over all T·B rows. B is several
 /// matrices side by side.
@@ -160,81 +187,85 @@ static unsafe class TallProduct
     }
 
     /// <summary>Computes rows [m0, m1) of C.</summary>
-    /// <param name="rows">The rows of both operands, K in all.</param>
-    /// <param name="a">A [·, M].</param>
-    /// <param name="aRow">Floats from row to row of A; readable to 8 floats beyond each row.</param>
+    /// <param name="problem">The operands and C.</param>
     /// <param name="m0">First row of C.</param>
     /// <param name="m1">Behind the last row of C.</param>
-    /// <param name="columns">B and C.</param>
     /// <param name="scratch">64-byte aligned, <see cref="ScratchLength"/> floats.</param>
-    public static void Accumulate<S, V>(
-        TallRows rows, float* a, nint aRow, int m0, int m1, ReadOnlySpan<TallColumns> columns, float* scratch)
+    /// <param name="k">The first of the K rows; those before have been added up in C.</param>
+    /// <param name="team">Whose threads may take some of the rows of C; null if none may.</param>
+    /// <returns>What they have taken, to be waited for.</returns>
+    public static SharePart? Accumulate<S, V>(in TallProblem problem, int m0, int m1, float* scratch, int k = 0, TallTeam? team = null)
         where S : struct, ISimd<V>
         where V : struct
     {
-        if (m0 >= m1)
-            return;
-        if (S.Count == 1 || rows.Count == 0)
+        SharePart? handed = null;
+        if (S.Count == 1 || problem.K == 0 || m0 >= m1)
         {
-            AccumulateNaive(rows, a, aRow, m0, m1, columns);
-            return;
+            AccumulateNaive(problem, m0, m1);
+            return handed;
         }
 
-        var n = 0;
-        foreach (var group in columns)
-            n += group.Width;
-        var isFar = (long)(m1 - m0) * n * sizeof(float) > FarBytes;
+        var isFar = (long)(m1 - m0) * problem.N * sizeof(float) > FarBytes;
         var blockRows = BlockRows(m1 - m0, S.Count);
+        var depth = Depth(S.Count, problem.K - k);
         for (var m = m0; m < m1; m += blockRows)
-            AccumulateRows<S, V>(rows, a, aRow, m, Math.Min(m + blockRows, m1), columns, n, scratch, isFar);
+        {
+            var end = Math.Min(m + blockRows, m1);
+            for (var k0 = k; k0 < problem.K; k0 += depth)
+                end = AccumulateRows<S, V>(problem, k0, Math.Min(k0 + depth, problem.K), m, end, scratch, isFar, team, ref handed);
+        }
+
+        return handed;
     }
 
-    static void AccumulateRows<S, V>(
-        TallRows rows, float* a, nint aRow, int m0, int m1, ReadOnlySpan<TallColumns> columns, int n, float* scratch, bool isFar)
+    /// <summary>Adds up rows [k0, k1) of the operands in rows [m0, m1) of C; returns the end of those that have not been handed over.</summary>
+    static int AccumulateRows<S, V>(
+        in TallProblem problem, int k0, int k1, int m0, int m1, float* scratch, bool isFar, TallTeam? team, ref SharePart? handed)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var depth = Depth(S.Count, rows.Count);
+        var n = problem.N;
         var blockColumns = BlockColumns(n, S.Count);
-        var mixed = scratch + PackedMatrix.Length(depth, Math.Min(n, blockColumns + S.Count));
-        var tiles = Exchange<S, V>(columns, n, m0, m1, mixed, gather: true);
-        var mixedPanels = mixed;
+        var block = new Block { K0 = k0, K1 = k1, M0 = m0, M1 = m1, IsFar = isFar, Panels = scratch };
+        var mixed = block.Mixed = scratch + PackedMatrix.Length(k1 - k0, Math.Min(n, blockColumns + S.Count));
+        var tiles = Exchange<S, V>(problem, block, m1, gather: true);
         for (int n0 = 0, n1; n0 < n; n0 = n1)
         {
             for (n1 = n0; n1 < n && n1 < n0 + blockColumns;)
                 n1 += PackedMatrix.PanelColumns(n - n1, S.Count);
-            var behind = mixedPanels;
-            for (var k0 = 0; k0 < rows.Count; k0 += depth)
+            PackPanels<S, V>(problem, block, n0, n1);
+            var behind = block.Mixed;
+            for (block.M = m0; block.M < m1; block.M += block.Rows)
             {
-                var k1 = Math.Min(k0 + depth, rows.Count);
-                PackPanels<S, V>(columns, n, n0, n1, rows, k0, k1, scratch);
-                for (var m = m0; m < m1; m += RowBlock(S.Count))
+                // Before its first columns, C holds all that there is of these rows.
+                if (n0 == 0 && team is { IsWanted: true })
+                    m1 = team.HandOver(ref handed, problem, k0, k1, m0, block.M, m1, TileRows(S.Count));
+                block.Rows = Math.Min(RowBlock(S.Count), m1 - block.M);
+                block.Left = new TileLeft { A = problem.A + (problem.Rows.At(k0).Row * problem.ARow) + block.M, Row = 1, Step = problem.ARow, K = k1 - k0 };
+                block.TileStride = TileRows(S.Count);
+                if (PackedMatrix.PanelColumns(n, S.Count) < n || problem.Rows.At(k0).Following < k1 - k0)
                 {
-                    var block = Math.Min(RowBlock(S.Count), m1 - m);
-                    var left = new TileLeft { A = a + (rows.At(k0).Row * aRow) + m, Row = 1, Step = aRow, K = k1 - k0 };
-                    nint tileStride = TileRows(S.Count);
-                    if (PackedMatrix.PanelColumns(n, S.Count) < n || rows.At(k0).Following < left.K)
-                    {
-                        PackTiles<S, V>(a + m, aRow, rows, k0, k1, block, tiles);
-                        left.A = tiles;
-                        left.Step = TileRows(S.Count);
-                        tileStride = TileStride(left.K, TileRows(S.Count));
-                    }
-
-                    behind = Panels<S, V>(columns, n, n0, n1, m, block, m0, m1, left, tileStride, scratch, mixedPanels, isFirst: k0 == 0, isFar);
+                    PackTiles<S, V>(problem, block, tiles);
+                    block.Left.A = tiles;
+                    block.Left.Step = TileRows(S.Count);
+                    block.TileStride = TileStride(k1 - k0, TileRows(S.Count));
                 }
+
+                behind = Panels<S, V>(problem, block, n0, n1);
             }
 
-            mixedPanels = behind;
+            block.Mixed = behind;
         }
 
-        Exchange<S, V>(columns, n, m0, m1, mixed, gather: false);
+        block.Mixed = mixed;
+        Exchange<S, V>(problem, block, m1, gather: false);
+        return m1;
     }
 
     /// <summary>The specification.</summary>
-    static void AccumulateNaive(TallRows rows, float* a, nint aRow, int m0, int m1, ReadOnlySpan<TallColumns> columns)
+    static void AccumulateNaive(in TallProblem problem, int m0, int m1)
     {
-        foreach (var group in columns)
+        foreach (var group in problem.Columns)
         {
             for (var m = m0; m < m1; m++)
             {
@@ -242,10 +273,10 @@ static unsafe class TallProduct
                 for (var n = 0; n < group.Width; n++)
                 {
                     var sum = group.Adds ? destination[n] : 0f;
-                    for (var k = 0; k < rows.Count; k++)
+                    for (var k = 0; k < problem.K; k++)
                     {
-                        var row = rows.At(k).Row;
-                        sum = MathF.FusedMultiplyAdd(a[(row * aRow) + m], group.Source[(row * group.SourceRow) + n], sum);
+                        var row = problem.Rows.At(k).Row;
+                        sum = MathF.FusedMultiplyAdd(problem.A[(row * problem.ARow) + m], group.Source[(row * group.SourceRow) + n], sum);
                     }
 
                     destination[n] = sum;
@@ -256,24 +287,24 @@ static unsafe class TallProduct
 
     static nint TileStride(int depth, int tileRows) => ((depth * tileRows) + TilePadding) / TilePadding * TilePadding;
 
-    /// <summary>Copies rows [k0, k1) of columns [start, end) side by side into panels: a few rows into all of them, then the next.</summary>
-    static void PackPanels<S, V>(ReadOnlySpan<TallColumns> columns, int n, int start, int end, TallRows rows, int k0, int k1, float* panels)
+    /// <summary>Copies a block's rows of columns [start, end) side by side into panels: a few rows into all of them, then the next.</summary>
+    static void PackPanels<S, V>(in TallProblem problem, in Block block, int start, int end)
         where S : struct, ISimd<V>
         where V : struct
     {
-        for (int k = k0, count; k < k1; k += count)
+        for (int k = block.K0, count; k < block.K1; k += count)
         {
-            var (row, following) = rows.At(k);
-            count = Math.Min(Math.Min(following, k1 - k), RowCopy.RowsAtOnce);
-            var panel = panels;
+            var (row, following) = problem.Rows.At(k);
+            count = Math.Min(Math.Min(following, block.K1 - k), RowCopy.RowsAtOnce);
+            var panel = block.Panels;
             for (int n0 = start, width; n0 < end; n0 += width)
             {
-                width = PackedMatrix.PanelColumns(n - n0, S.Count);
+                width = PackedMatrix.PanelColumns(problem.N - n0, S.Count);
                 var padded = PackedMatrix.Padded(width, S.Count);
                 // What lies in the padding does not matter: those lanes of the products are never copied.
-                var target = panel + ((nint)(k - k0) * padded);
+                var target = panel + ((nint)(k - block.K0) * padded);
                 var first = 0;
-                foreach (var group in columns)
+                foreach (var group in problem.Columns)
                 {
                     var (from, to) = (Math.Max(first, n0), Math.Min(first + group.Width, n0 + width));
                     if (from < to)
@@ -285,22 +316,23 @@ static unsafe class TallProduct
                     first += group.Width;
                 }
 
-                panel += (nint)(k1 - k0) * padded;
+                panel += (nint)(block.K1 - block.K0) * padded;
             }
         }
     }
 
-    /// <summary>Copies rows [k0, k1) of m columns into tiles [m / TileRows][k1 − k0, TileRows].</summary>
-    static void PackTiles<S, V>(float* source, nint sourceRow, TallRows rows, int k0, int k1, int m, float* tiles)
+    /// <summary>Copies a block's rows of its columns of A into tiles [rows / TileRows][k1 − k0, TileRows].</summary>
+    static void PackTiles<S, V>(in TallProblem problem, in Block block, float* tiles)
         where S : struct, ISimd<V>
         where V : struct
     {
-        var stride = TileStride(k1 - k0, TileRows(S.Count));
-        for (int k = k0, count; k < k1; k += count)
+        var stride = TileStride(block.K1 - block.K0, TileRows(S.Count));
+        for (int k = block.K0, count; k < block.K1; k += count)
         {
-            var (row, following) = rows.At(k);
-            count = Math.Min(following, k1 - k);
-            CopyTiles<S, V>(source + (row * sourceRow), sourceRow, count, m, tiles + ((k - k0) * TileRows(S.Count)), stride);
+            var (row, following) = problem.Rows.At(k);
+            count = Math.Min(following, block.K1 - k);
+            CopyTiles<S, V>(
+                problem.A + block.M + (row * problem.ARow), problem.ARow, count, block.Rows, tiles + ((k - block.K0) * TileRows(S.Count)), stride);
         }
     }
 
@@ -356,49 +388,49 @@ static unsafe class TallProduct
         }
     }
 
-    /// <summary>Rows [m, m + rows) of C against the panels of columns [start, end). Returns what lies behind those of several matrices.</summary>
-    static float* Panels<S, V>(
-        ReadOnlySpan<TallColumns> columns, int n, int start, int end, int m, int rows, int m0, int m1, TileLeft left, nint tileStride, float* panel,
-        float* mixed, bool isFirst, bool isFar)
+    /// <summary>A block's rows of C against the panels of columns [start, end). Returns what lies behind those of several matrices.</summary>
+    static float* Panels<S, V>(in TallProblem problem, in Block block, int start, int end)
         where S : struct, ISimd<V>
         where V : struct
     {
+        float* panel = block.Panels, mixed = block.Mixed;
         for (int n0 = start, width; n0 < end; n0 += width)
         {
-            width = PackedMatrix.PanelColumns(n - n0, S.Count);
+            width = PackedMatrix.PanelColumns(problem.N - n0, S.Count);
             var padded = PackedMatrix.Padded(width, S.Count);
-            var from = isFirst && !Adds(columns, n0, width) ? TileStart.Zero : TileStart.Destination;
-            if (Single(columns, n0, width) is ( >= 0 and var index, var first))
+            var from = block.K0 > 0 || Adds(problem.Columns, n0, width) ? TileStart.Destination : TileStart.Zero;
+            if (Single(problem.Columns, n0, width) is ( >= 0 and var index, var first))
             {
-                var c = columns[index].Destination + (m * columns[index].DestinationRow) + (n0 - first);
-                Tiles<S, V>(rows, left, tileStride, panel, width, c, columns[index].DestinationRow, from, isFar);
+                ref readonly var group = ref problem.Columns[index];
+                Tiles<S, V>(block, panel, width, group.Destination + (block.M * group.DestinationRow) + (n0 - first), group.DestinationRow, from);
             }
             else
             {
-                Tiles<S, V>(rows, left, tileStride, panel, padded, mixed + ((nint)(m - m0) * padded), padded, from, isFar);
-                mixed += (nint)(m1 - m0) * padded;
+                Tiles<S, V>(block, panel, padded, mixed + ((nint)(block.M - block.M0) * padded), padded, from);
+                mixed += (nint)(block.M1 - block.M0) * padded;
             }
 
-            panel += (nint)left.K * padded;
+            panel += (nint)block.Left.K * padded;
         }
 
         return mixed;
     }
 
-    static void Tiles<S, V>(int rows, TileLeft left, nint tileStride, float* panel, int columns, float* c, nint cRow, TileStart start, bool isFar)
+    static void Tiles<S, V>(in Block block, float* panel, int columns, float* c, nint cRow, TileStart start)
         where S : struct, ISimd<V>
         where V : struct
     {
         var tileRows = TileRows(S.Count);
-        for (var row = 0; row < rows; row += tileRows)
+        var left = block.Left;
+        for (var row = 0; row < block.Rows; row += tileRows)
         {
-            for (var next = tileRows; isFar && next < Math.Min(2 * tileRows, rows - row); next++)
+            for (var next = tileRows; block.IsFar && next < Math.Min(2 * tileRows, block.Rows - row); next++)
                 Cache.Fetch(c + (next * cRow), columns);
             if (S.Count < 16 && left.Step == tileRows)
-                Gemm.Rows<S, V, C12>(Math.Min(tileRows, rows - row), columns, left, 1, panel, 0, c, cRow, start, null);
+                Gemm.Rows<S, V, C12>(Math.Min(tileRows, block.Rows - row), columns, left, 1, panel, 0, c, cRow, start, null);
             else
-                Gemm.Rows<S, V, C0>(Math.Min(tileRows, rows - row), columns, left, 1, panel, 0, c, cRow, start, null);
-            left.A += tileStride;
+                Gemm.Rows<S, V, C0>(Math.Min(tileRows, block.Rows - row), columns, left, 1, panel, 0, c, cRow, start, null);
+            left.A += block.TileStride;
             c += tileRows * cRow;
         }
     }
@@ -432,42 +464,60 @@ static unsafe class TallProduct
     }
 
     /// <summary>
-    /// Gathers rows [m0, m1) of the panels that hold columns of several matrices, each [rows, width padded], where any are
-    /// added to, or scatters them. Returns what lies behind them.
+    /// Gathers rows [m0, end) of the panels that hold columns of several matrices, each [m1 − m0, width padded], where any are
+    /// added to, or scatters them. Returns what lies behind the panels.
     /// </summary>
-    static float* Exchange<S, V>(ReadOnlySpan<TallColumns> columns, int n, int m0, int m1, float* mixed, bool gather)
+    static float* Exchange<S, V>(in TallProblem problem, in Block block, int end, bool gather)
         where S : struct, ISimd<V>
         where V : struct
     {
-        for (int n0 = 0, width; n0 < n; n0 += width)
+        var mixed = block.Mixed;
+        for (int n0 = 0, width; n0 < problem.N; n0 += width)
         {
-            width = PackedMatrix.PanelColumns(n - n0, S.Count);
-            if (Single(columns, n0, width).Index >= 0)
+            width = PackedMatrix.PanelColumns(problem.N - n0, S.Count);
+            if (Single(problem.Columns, n0, width).Index >= 0)
                 continue;
             nint padded = PackedMatrix.Padded(width, S.Count);
-            // A panel of which nothing is added to starts from 0.
-            if (gather && Adds(columns, n0, width))
-                new Span<float>(mixed, (int)padded * (m1 - m0)).Clear();
+            // At first, a panel of which nothing is added to starts from 0.
+            if (gather && block.K0 == 0 && Adds(problem.Columns, n0, width))
+                new Span<float>(mixed, (int)padded * (block.M1 - block.M0)).Clear();
             var start = 0;
-            foreach (var group in columns)
+            foreach (var group in problem.Columns)
             {
                 var (from, to) = (Math.Max(start, n0), Math.Min(start + group.Width, n0 + width));
-                if (from < to && (group.Adds || !gather))
+                if (from < to && (group.Adds || block.K0 > 0 || !gather))
                 {
-                    var c = group.Destination + (m0 * group.DestinationRow) + (from - start);
+                    var c = group.Destination + (block.M0 * group.DestinationRow) + (from - start);
                     var part = mixed + (from - n0);
                     if (gather)
-                        RowCopy.Copy<S, V>(c, group.DestinationRow, part, padded, m1 - m0, to - from);
+                        RowCopy.Copy<S, V>(c, group.DestinationRow, part, padded, end - block.M0, to - from);
                     else
-                        RowCopy.Copy<S, V>(part, padded, c, group.DestinationRow, m1 - m0, to - from);
+                        RowCopy.Copy<S, V>(part, padded, c, group.DestinationRow, end - block.M0, to - from);
                 }
 
                 start += group.Width;
             }
 
-            mixed += (m1 - m0) * padded;
+            mixed += (block.M1 - block.M0) * padded;
         }
 
         return (float*)(((nuint)mixed + 63) & ~(nuint)63);
+    }
+
+    /// <summary>Rows [K0, K1) of the operands for rows [M0, M1) of C, and where their copies lie.</summary>
+    ref struct Block
+    {
+        public int K0, K1, M0, M1;
+
+        /// <summary>Whether C is not in the second-level cache when a tile begins.</summary>
+        public bool IsFar;
+
+        /// <summary>The columns of B, and the panels of C that hold columns of several matrices.</summary>
+        public float* Panels, Mixed;
+
+        /// <summary>Rows [M, M + Rows) of C, their columns of A, and the floats from one tile of them to the next.</summary>
+        public int M, Rows;
+        public TileLeft Left;
+        public nint TileStride;
     }
 }

@@ -28,8 +28,10 @@ abstract class ParallelJob
 /// <remarks>
 /// A thread begins with its own share, so that it meets the memory it had before. Then it waits a quarter of the time that
 /// took for the others to begin theirs, and takes those that nobody has begun: on a busy machine a thread that gets no
-/// processor holds up nobody for long, and on a quiet one a thread that has just woken still finds its work. Waiting
-/// threads spin for some microseconds, then offer their processor to others, then park.
+/// processor holds up nobody for long, and on a quiet one a thread that has just woken still finds its work. When all shares
+/// have begun, one that still runs may hand over a part of itself to a thread that waits: processors differ, and other
+/// processes and machines slow down one more than the other. Waiting threads spin for some microseconds, then offer their
+/// processor to others, then park.
 /// </remarks>
 sealed class WorkerTeam : IDisposable
 {
@@ -39,6 +41,9 @@ sealed class WorkerTeam : IDisposable
 
     static readonly long s_spinTicks = Stopwatch.Frequency / 1_000_000 * SpinMicroseconds;
     static readonly long s_yieldTicks = Stopwatch.Frequency / 1_000_000 * 200;
+
+    // How long a thread waits before it takes a part of another's share; what threads share in less is not worth one.
+    static readonly long s_idleTicks = Stopwatch.Frequency / 1_000_000 * 4;
 
     readonly object _gate = new();
     readonly object _caller = new();
@@ -50,10 +55,15 @@ sealed class WorkerTeam : IDisposable
     ParallelJob? _job;
     int _workers;
     int _parked;
-    volatile int _epoch;
+    int _epoch;
+    int _running;
     volatile bool _stopping;
     int _remaining;
     ExceptionDispatchInfo? _failure;
+
+    // Threads that have waited for a while, and what one of them may take.
+    int _idle;
+    SharePart? _part;
 
     public WorkerTeam(int size)
     {
@@ -76,23 +86,20 @@ sealed class WorkerTeam : IDisposable
             ObjectDisposedException.ThrowIf(_stopping, this);
             if (!_started)
                 Start();
-            _job = job;
             _workers = workers;
             _failure = null;
             var epoch = _epoch + 1;
             for (var share = workers; share < _size; share++)
                 Volatile.Write(ref _begun[share], epoch);
             Volatile.Write(ref _remaining, workers);
-            Interlocked.Increment(ref _epoch); // a full fence: a worker either sees it or is seen parked
-            if (Volatile.Read(ref _parked) > 0)
-            {
-                lock (_gate)
-                    Monitor.PulseAll(_gate);
-            }
+            Volatile.Write(ref _running, 1);
+            Volatile.Write(ref _job, job);
+            Interlocked.Increment(ref _epoch);
+            WakeParked();
 
             ExecuteShares(0, epoch);
-            WaitForShares();
-            _job = null;
+            WaitWhile(ref _running, 1);
+            Volatile.Write(ref _job, null);
             _failure?.Throw();
         }
     }
@@ -100,15 +107,59 @@ sealed class WorkerTeam : IDisposable
     /// <summary>Whether a job has been split yet: the threads start with the first one that is.</summary>
     public bool HasStarted => _started;
 
+    /// <summary>Whether a thread waits for others to end their shares and would take a part of one.</summary>
+    public bool WantsPart
+    {
+        get
+        {
+            if (Volatile.Read(ref _idle) == 0 || Volatile.Read(ref _part) is not null || Volatile.Read(ref _job) is null)
+                return false;
+            for (var share = 0; share < _size; share++)
+            {
+                if (!HasBegun(share, Volatile.Read(ref _epoch)))
+                    return false;
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>Leaves a part of a share to the threads that wait, unless another lies there, as the last of what a thread has handed over.</summary>
+    public bool TryHandOver(SharePart part, ref SharePart? handed)
+    {
+        if (Interlocked.CompareExchange(ref _part, part, null) is not null)
+        {
+            part.EndUse();
+            return false;
+        }
+
+        part.Before = handed;
+        handed = part;
+        WakeParked();
+        return true;
+    }
+
+    /// <summary>Waits until all that a thread has handed over is done; it does itself what nobody has taken.</summary>
+    public void Join(SharePart? handed)
+    {
+        for (var part = handed; part is not null;)
+        {
+            var before = part.Before;
+            if (Interlocked.CompareExchange(ref _part, null, part) == part)
+                part.Run();
+            else
+                WaitWhile(ref part.State, SharePart.Open);
+            part.EndUse();
+            part = before;
+        }
+    }
+
     /// <summary>Ends the threads. The team must be idle.</summary>
     public void Dispose()
     {
-        lock (_gate)
-        {
-            _stopping = true;
-            Interlocked.Increment(ref _epoch);
-            Monitor.PulseAll(_gate);
-        }
+        _stopping = true;
+        Interlocked.Increment(ref _epoch);
+        WakeParked();
     }
 
     void Start()
@@ -126,7 +177,8 @@ sealed class WorkerTeam : IDisposable
         var seen = 0;
         while (true)
         {
-            seen = WaitForEpochAfter(seen);
+            WaitWhile(ref _epoch, seen);
+            seen = Volatile.Read(ref _epoch);
             if (_stopping)
                 return;
             ExecuteShares(worker, seen);
@@ -172,58 +224,83 @@ sealed class WorkerTeam : IDisposable
 
         if (Interlocked.Decrement(ref _remaining) == 0)
         {
-            lock (_gate)
-                Monitor.PulseAll(_gate);
+            Interlocked.Exchange(ref _running, 0);
+            WakeParked();
         }
     }
 
-    int WaitForEpochAfter(int seen)
+    /// <summary>Waits until <paramref name="location"/> is no longer <paramref name="value"/>; does what others hand over meanwhile.</summary>
+    void WaitWhile(ref int location, int value)
     {
         var start = Stopwatch.GetTimestamp();
-        while (true)
+        var isIdle = false;
+        while (Volatile.Read(ref location) == value)
         {
-            var epoch = _epoch;
-            if (epoch != seen)
-                return epoch;
-            if (!Pause(start))
-                break;
+            if (isIdle && TryTakePart())
+            {
+                start = Stopwatch.GetTimestamp();
+                continue;
+            }
+
+            var waited = Pause(start);
+            if (!isIdle && waited > s_idleTicks)
+            {
+                isIdle = true;
+                Interlocked.Increment(ref _idle);
+            }
+
+            if (waited > s_yieldTicks)
+                Park(ref location, value);
         }
 
+        if (isIdle)
+            Interlocked.Decrement(ref _idle);
+    }
+
+    /// <summary>Waits a moment; returns how long it was since <paramref name="start"/> before that.</summary>
+    static long Pause(long start)
+    {
+        var waited = Stopwatch.GetTimestamp() - start;
+        if (waited <= s_spinTicks)
+            Thread.SpinWait(8);
+        else if (waited <= s_yieldTicks)
+            Thread.Yield();
+        return waited;
+    }
+
+    /// <summary>Sleeps while <paramref name="location"/> is <paramref name="value"/> and nothing is handed over.</summary>
+    void Park(ref int location, int value)
+    {
         lock (_gate)
         {
             Interlocked.Increment(ref _parked);
-            while (_epoch == seen)
+            while (Volatile.Read(ref location) == value && Volatile.Read(ref _part) is null)
                 Monitor.Wait(_gate);
             Interlocked.Decrement(ref _parked);
-            return _epoch;
         }
     }
 
-    void WaitForShares()
+    /// <summary>After an interlocked write of what they wait for, a full fence: a thread either sees it or is seen parked.</summary>
+    void WakeParked()
     {
-        var start = Stopwatch.GetTimestamp();
-        while (Volatile.Read(ref _remaining) != 0)
-        {
-            if (Pause(start))
-                continue;
-            lock (_gate)
-            {
-                while (Volatile.Read(ref _remaining) != 0)
-                    Monitor.Wait(_gate);
-            }
-        }
+        if (Volatile.Read(ref _parked) == 0)
+            return;
+        lock (_gate)
+            Monitor.PulseAll(_gate);
     }
 
-    /// <summary>Waits a moment; false when it is time to park.</summary>
-    static bool Pause(long start)
+    bool TryTakePart()
     {
-        var waited = Stopwatch.GetTimestamp() - start;
-        if (waited > s_yieldTicks)
+        if (Volatile.Read(ref _part) is null)
             return false;
-        if (waited > s_spinTicks)
-            Thread.Yield();
-        else
-            Thread.SpinWait(8);
-        return true;
+
+        // No longer idle before the place is free: no share hands over a part that nobody waits for.
+        Interlocked.Decrement(ref _idle);
+        var part = Interlocked.Exchange(ref _part, null);
+        part?.Run();
+        if (part is not null)
+            WakeParked();
+        Interlocked.Increment(ref _idle);
+        return part is not null;
     }
 }

@@ -287,6 +287,6 @@ public unsafe class Chapter10Tests
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct => TallProduct.Accumulate<S, V>(TallRows.First(K), A, ARow, 0, M, Columns, Scratch);
+            where V : struct => TallProduct.Accumulate<S, V>(new TallProblem(TallRows.First(K), A, ARow, Columns), 0, M, Scratch);
     }
 }

@@ -142,7 +142,7 @@ public unsafe class TallProductTests
 
         public readonly void Invoke<S, V>()
             where S : struct, ISimd<V>
-            where V : struct => TallProduct.Accumulate<S, V>(Rows, A, ARow, Start, End, Columns, Scratch);
+            where V : struct => TallProduct.Accumulate<S, V>(new TallProblem(Rows, A, ARow, Columns), Start, End, Scratch);
     }
 
     static AlignedBuffer Buffer(float[] values)
