@@ -17,10 +17,10 @@ sealed class RowParts(UnrolledLayer layer, Engine engine, RowPass pass)
     // Fewer rows take as long as twice as many: their products wait for the weights.
     const int SmallestRows = 4;
 
-    readonly Part[] _parts = [.. Enumerable.Range(0, engine.Threads > 1 ? engine.Threads : 0).Select(_ => new Part(pass))];
+    readonly Part[] _parts = [.. Enumerable.Range(0, engine.Threads).Select(_ => new Part(pass))];
 
     /// <summary>Whether a thread waits for a part.</summary>
-    public bool AreWanted => _parts.Length > 0 && engine.Team.WantsPart;
+    public bool AreWanted => engine.Team.WantsPart;
 
     /// <summary>
     /// Hands over so many of rows [<paramref name="b"/>, <paramref name="b1"/>) that both threads end at once, if that is worth it:
@@ -53,11 +53,7 @@ sealed class RowParts(UnrolledLayer layer, Engine engine, RowPass pass)
     }
 
     /// <summary>Waits until all that was handed over in a pass is done.</summary>
-    public void Join(SharePart? handed)
-    {
-        if (handed is not null)
-            engine.Team.Join(handed);
-    }
+    public void Join(SharePart? handed) => engine.Team.Join(handed);
 
     bool TryHandOver(ref SharePart? handed, int t0, int t1, int b0, int b1)
     {

@@ -202,6 +202,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
 
     public override void Backward(int t0, int t1, int b0, int b1) => PassBackward(t0, t1, b0, b1);
 
+    /// <summary>The loop over time alone, which rows that are handed over go on with.</summary>
     void PassForward(int t0, int t1, int b0, int b1)
     {
         SharePart? handed = null;
@@ -229,6 +230,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         _forwardParts.Join(handed);
     }
 
+    /// <inheritdoc cref="PassForward"/>
     void PassBackward(int t0, int t1, int b0, int b1)
     {
         SharePart? handed = null;

@@ -198,13 +198,13 @@ static unsafe class TallProduct
         where S : struct, ISimd<V>
         where V : struct
     {
-        SharePart? handed = null;
         if (S.Count == 1 || problem.K == 0 || m0 >= m1)
         {
             AccumulateNaive(problem, m0, m1);
-            return handed;
+            return null;
         }
 
+        SharePart? handed = null;
         var isFar = (long)(m1 - m0) * problem.N * sizeof(float) > FarBytes;
         var blockRows = BlockRows(m1 - m0, S.Count);
         var depth = Depth(S.Count, problem.K - k);

@@ -19,12 +19,12 @@ sealed unsafe class TallTeam
     public TallTeam(Engine engine)
     {
         _engine = engine;
-        _parts = [.. Enumerable.Range(0, engine.Threads > 1 ? engine.Threads : 0).Select(_ => new Part(this))];
+        _parts = [.. Enumerable.Range(0, engine.Threads).Select(_ => new Part(this))];
         _isUsed = new int[engine.Threads];
     }
 
     /// <summary>Whether a thread waits for rows.</summary>
-    public bool IsWanted => _parts.Length > 0 && _engine.Team.WantsPart;
+    public bool IsWanted => _engine.Team.WantsPart;
 
     /// <summary>Reserves what a thread needs for <paramref name="rows"/> rows of C, so many of each matrix.</summary>
     public void Reserve(int rows, params ReadOnlySpan<int> widths) =>

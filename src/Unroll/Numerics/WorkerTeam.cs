@@ -86,6 +86,7 @@ sealed class WorkerTeam : IDisposable
             ObjectDisposedException.ThrowIf(_stopping, this);
             if (!_started)
                 Start();
+            _job = job;
             _workers = workers;
             _failure = null;
             var epoch = _epoch + 1;
@@ -93,13 +94,12 @@ sealed class WorkerTeam : IDisposable
                 Volatile.Write(ref _begun[share], epoch);
             Volatile.Write(ref _remaining, workers);
             Volatile.Write(ref _running, 1);
-            Volatile.Write(ref _job, job);
             Interlocked.Increment(ref _epoch);
             WakeParked();
 
             ExecuteShares(0, epoch);
             WaitWhile(ref _running, 1);
-            Volatile.Write(ref _job, null);
+            _job = null;
             _failure?.Throw();
         }
     }
@@ -112,7 +112,7 @@ sealed class WorkerTeam : IDisposable
     {
         get
         {
-            if (Volatile.Read(ref _idle) == 0 || Volatile.Read(ref _part) is not null || Volatile.Read(ref _job) is null)
+            if (Volatile.Read(ref _idle) == 0 || Volatile.Read(ref _part) is not null || Volatile.Read(ref _running) == 0)
                 return false;
             for (var share = 0; share < _size; share++)
             {
