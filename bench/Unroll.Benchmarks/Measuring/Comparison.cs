@@ -34,6 +34,9 @@ sealed record Outcome(Entry Entry, string Version)
     /// <summary>Seconds per step: the median over rounds of each round's median.</summary>
     public double Seconds => Statistics.Median([.. Rounds.Select(round => round.Seconds)]);
 
+    /// <summary>Seconds of the shortest step of all rounds.</summary>
+    public double Shortest => Rounds.Min(round => round.Best);
+
     /// <summary>Half the distance between the slowest and the fastest round, relative to the median.</summary>
     public double Spread => (Rounds.Max(round => round.Seconds) - Rounds.Min(round => round.Seconds)) / 2 / Seconds;
 

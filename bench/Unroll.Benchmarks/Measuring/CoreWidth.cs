@@ -30,20 +30,20 @@ static class CoreWidth
 
     static double MeasureHere()
     {
-        var widths = new double[Repeats];
-        foreach (ref var width in widths.AsSpan())
+        // The shortest chain tells how long a cycle is: one that was interrupted would make the core look wider than it is.
+        var (chain, additions) = (double.MaxValue, new double[Repeats]);
+        foreach (ref var ticks in additions.AsSpan())
         {
             var start = Stopwatch.GetTimestamp();
-            var chain = Chain(3, Multiplications / 16);
+            var product = Chain(3, Multiplications / 16);
             var between = Stopwatch.GetTimestamp();
-            var sum = Independent(chain, Additions / 64);
-            var end = Stopwatch.GetTimestamp();
+            var sum = Independent(product, Additions / 64);
+            ticks = Stopwatch.GetTimestamp() - between;
             Volatile.Write(ref s_sink, sum);
-            var cyclesPerTick = CyclesPerMultiplication * Multiplications / (between - start);
-            width = Additions / ((end - between) * cyclesPerTick);
+            chain = Math.Min(chain, between - start);
         }
 
-        return Statistics.Median(widths);
+        return Additions / (CyclesPerMultiplication * Multiplications) * (chain / Statistics.Median(additions));
     }
 
     /// <summary>Multiplications that wait for each other: they tell how long a cycle is.</summary>

@@ -95,6 +95,20 @@ public sealed class BenchmarkTests
     }
 
     [Fact]
+    public void ShortestStep_IsHeldAgainstTheHighestPeak_OfAnyRound()
+    {
+        var configuration = new Configuration("train", "lstm", new Shape(32, 28, 28, 128), 1);
+        var unroll = new Outcome(new Entry(Library.Unroll, configuration), "1.0");
+        var peak = new Outcome(new Entry(Library.Unroll, configuration with { Mode = Configuration.PeakMode }), "1.0");
+        unroll.Rounds.AddRange([new Window(4, 2, 3, 0), new Window(3, 2.5, 3, 0)]);
+        peak.Rounds.AddRange([new Window(1, 0.75, 3, 0), new Window(0.5, 0.25, 3, 0)]);
+
+        var row = new Row("train", "lstm", configuration.Shape, [unroll, peak]);
+
+        Assert.Equal(configuration.Flops / 2 / (1e9 / 0.25), row.ShortestShareOfPeak(1), 1e-12);
+    }
+
+    [Fact]
     public void Fastest_LeavesOutThePeak_OtherThreadsAndTuning()
     {
         var configuration = new Configuration("train", "rnn", new Shape(1, 1, 8, 8), 1);
