@@ -34,14 +34,14 @@ sealed record Outcome(Entry Entry, string Version)
     /// <summary>Seconds per step: the median over rounds of each round's median.</summary>
     public double Seconds => Statistics.Median([.. Rounds.Select(round => round.Seconds)]);
 
-    /// <summary>Seconds of the shortest step of all rounds.</summary>
-    public double Shortest => Rounds.Min(round => round.Best);
-
     /// <summary>Half the distance between the slowest and the fastest round, relative to the median.</summary>
     public double Spread => (Rounds.Max(round => round.Seconds) - Rounds.Min(round => round.Seconds)) / 2 / Seconds;
 
     /// <summary>10⁹ floating-point operations a second.</summary>
     public double Gflops => Entry.Configuration.Flops / Seconds / 1e9;
+
+    /// <summary>The same in the shortest step of all rounds.</summary>
+    public double MostGflops => Entry.Configuration.Flops / Rounds.Min(round => round.Best) / 1e9;
 
     /// <summary>The most memory the process held.</summary>
     public long PeakBytes => Rounds.Max(round => round.PeakBytes);

@@ -26,12 +26,8 @@ sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> 
 
     public double ShareOfPeak(int threads) => Unroll(threads).TimesFasterThan(Outcomes.Peak(threads)!);
 
-    /// <summary>The shortest step against the highest peak: on a core that others come to and leave, what Unroll at least does alone.</summary>
-    public double ShortestShareOfPeak(int threads)
-    {
-        var (unroll, peak) = (Unroll(threads), Outcomes.Peak(threads)!);
-        return unroll.Entry.Configuration.Flops / peak.Entry.Configuration.Flops * peak.Shortest / unroll.Shortest;
-    }
+    /// <summary>The shortest step against the highest peak: about what Unroll does, or more, on a core that others come to and leave, when they are away.</summary>
+    public double ShortestShareOfPeak(int threads) => Unroll(threads).MostGflops / Outcomes.Peak(threads)!.MostGflops;
 
     /// <summary>What a second thread gains.</summary>
     public double SpeedUp => Unroll(2).TimesFasterThan(Unroll(1));

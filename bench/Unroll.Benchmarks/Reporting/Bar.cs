@@ -27,7 +27,7 @@ sealed record Bar(string What, string Needed, string Measured, string Where, boo
             var on = threads == 1 ? "1 thread" : "2 threads";
             // The peak of two cores is no measure where two threads have one.
             var lstm = results.Training
-                .Where(row => row.Cell == "lstm" && row.Shape.H >= 128 && (threads == 1 || row.Cores.Place != CorePlace.Same))
+                .Where(row => row is { Cell: "lstm", Shape.H: 128 or >= 256 } && (threads == 1 || row.Cores.Place != CorePlace.Same))
                 .ToLookup(row => (IsLarge: row.Shape.H >= 256, IsShared: results.IsShared(row, threads)));
             foreach (var isLarge in new[] { false, true })
             {
