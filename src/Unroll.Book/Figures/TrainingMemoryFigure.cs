@@ -8,7 +8,7 @@ namespace Unroll.Book.Figures;
 /// <summary>The memory of a training pass, by the formula of chapter 10 and as allocated.</summary>
 /// <remarks>
 /// <code>
-/// bytes = 4·(T·B·(G·H + S·H + H) + (T + 1)·B·(H + C·H) + B·(152 + 2H + C·H) + T·B·I + 2·T·B·O)
+/// bytes = 4·(T·B·(G·H + S·H + H) + (T + 1)·B·(H + C·H) + B·(152 + H + C·H) + T·B·I + 2·T·B·O)
 /// </code>
 /// S = 1 for the GRU, and for the LSTM where T·B·G·H &lt; 2¹⁹.
 /// One layer and a linear one at every step; B = 32, I = 28, H = 128, O = 10.
@@ -46,7 +46,7 @@ public sealed class TrainingMemoryFigure : Figure
         {
             var model = new SequenceModel(new SequenceModelOptions(I, [options, new LinearOptions(O)]), engine);
             double[] formula = [.. s_steps.Select(T => 4.0 * (
-                ((long)T * B * ((g * H) + (s(T) * H) + H)) + ((T + 1L) * B * (H + (c * H))) + (B * (152 + (2 * H) + (c * H)))
+                ((long)T * B * ((g * H) + (s(T) * H) + H)) + ((T + 1L) * B * (H + (c * H))) + (B * (152 + H + (c * H)))
                 + ((long)T * B * I) + (2L * T * B * O)))];
             double[] allocated = [.. s_steps.Select(T => (double)model.Unroll(T, B).ActivationBytes)];
             data.Values[$"{key}.100"] = allocated[Array.IndexOf(s_steps, 100)] / Mebibyte;

@@ -8,7 +8,7 @@ sealed class LastStep(LastStepOptions options, int inputSize) : Layer(options, i
     public override bool HasOutputAtEveryStep => false;
 
     public override UnrolledLayer Unroll(UnrollContext context, PackedWeights? weights, Keep keep, int maxSteps, int maxBatch) =>
-        new UnrolledLastStep(this, context, keep, maxBatch) { LastGradientOnly = keep != Keep.Everything };
+        new UnrolledLastStep(this, context, keep, maxBatch);
 }
 
 /// <summary>The last step of each row, and zeros for the gradient of the others.</summary>
@@ -17,12 +17,16 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
     readonly UnrollContext _context;
     readonly Arena.Region _y, _dY;
 
+    // Whether the layer below wants the gradient of each row's last valid step alone, [1, B, F], which then is this one's.
+    readonly bool _sharesGradient;
+
     public UnrolledLastStep(LastStep layer, UnrollContext context, Keep keep, int maxBatch)
         : base(layer)
     {
         _context = context;
         _y = context.ReserveOutput((long)maxBatch * layer.OutputSize);
-        if (keep.IsForBackward())
+        _sharesGradient = keep == Keep.EverythingForLastOutput;
+        if (keep == Keep.Everything)
             _dY = context.Arena.Reserve((long)maxBatch * layer.OutputSize);
     }
 
@@ -30,7 +34,7 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
 
     public override float* Output => _context.Arena.Pointer(_y);
 
-    public override float* OutputGradient => _context.Arena.Pointer(_dY);
+    public override float* OutputGradient => _sharesGradient ? InputGradient : _context.Arena.Pointer(_dY);
 
     public override void Forward(int t0, int t1, int b0, int b1)
     {
@@ -46,21 +50,12 @@ sealed unsafe class UnrolledLastStep : UnrolledLayer
         }
     }
 
-    /// <summary>Whether the layer below wants the gradient of each row's last valid step alone, [1, B, F].</summary>
-    public bool LastGradientOnly { get; init; }
-
     public override void Backward(int t0, int t1, int b0, int b1)
     {
-        if (InputGradient == null)
+        if (InputGradient == null || _sharesGradient)
             return;
         for (var b = b0; b < b1; b++)
         {
-            if (LastGradientOnly)
-            {
-                Row(OutputGradient, 0, b).CopyTo(Row(InputGradient, 0, b));
-                continue;
-            }
-
             for (var t = t0; t < t1; t++)
             {
                 if (t == LengthOf(b) - 1)

@@ -68,10 +68,10 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         [
             TallColumns.Matrix(
                 product.Operand == ProductOperand.PreviousHidden ? hidden : Saved(FirstStep, b0), _h, sums.WeightHh + (row * _h), adds),
-            TallColumns.Bias(one, sums.BiasHh + row, adds),
             TallColumns.Matrix(
                 Input + RowOffset(FirstStep, b0, Layer.InputSize), Layer.InputSize, sums.WeightIh + (row * Layer.InputSize), adds),
             TallColumns.Bias(one, sums.BiasIh + row, adds),
+            TallColumns.Bias(one, sums.BiasHh + row, adds),
         ];
 
         var gates = new GradientRows { Pointer = Gates(FirstStep, b0) + row, Stride = _width };
@@ -82,8 +82,8 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         else
         {
             var saved = new GradientRows { Pointer = Saved(FirstStep, b0), Stride = _h };
-            Accumulate<S, V>(saved, b1 - b0, start, end, columns[..2], worker, recurrent: true);
-            Accumulate<S, V>(gates, b1 - b0, start, end, columns[2..], worker, recurrent: false);
+            Accumulate<S, V>(saved, b1 - b0, start, end, [columns[0], columns[3]], worker, recurrent: true);
+            Accumulate<S, V>(gates, b1 - b0, start, end, columns[1..3], worker, recurrent: false);
         }
     }
 

@@ -157,9 +157,8 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
             _segments = new SegmentStates(arena, SegmentRows, maxSteps, maxBatch, _h);
         var isNear = (long)maxSteps * maxBatch * _width < FarGateFloats && _segments is null;
         _saved = _cell.Saves == Saving.Always || (_cell.Saves == Saving.IfNear && isNear) ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h) : null;
-        _dSaved = arena.Reserve((long)maxBatch * _h);
-        context.Tall.Reserve(_width, _h, 1, layer.InputSize, 1);
-        context.Tall.Reserve(_width, 1, layer.InputSize, 1);
+        context.Tall.Reserve(_width, _h, layer.InputSize, 1, 1);
+        context.Tall.Reserve(_width, layer.InputSize, 1, 1);
 
         var products = _cell.Products;
         _weightHhBack = new nint[products.Length];
@@ -168,6 +167,8 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         {
             _weightHhBack[p] = length;
             length += (nint)PackedMatrix.Length(products[p].GateCount * _h, _h);
+            if (products[p].Operand == ProductOperand.Saved)
+                _dSaved = arena.Reserve((long)maxBatch * _h);
         }
 
         _weightIhBack = length;

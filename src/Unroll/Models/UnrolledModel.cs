@@ -58,6 +58,7 @@ public sealed unsafe class UnrolledModel
         }
 
         _context.Commit();
+        UnrolledLayer.ChainGradients(_layers, inputGradient: null, trace: null);
         _recurrent = [.. _layers.SelectMany(layer => layer.Recurrences)];
         _lengths = new int[maxBatch];
         _feedback = new byte[checked(maxSteps * maxBatch)];

@@ -17,16 +17,16 @@ public class ActivationMemoryTests
             var single = new SequenceModel(new SequenceModelOptions(I, [cell]), Kernels.Engine(Kernels.Chosen));
             long g = single.Parameters.Find(0, ParameterRole.BiasIh).Length / H;
             var keepsTanh = cell is LstmOptions && rows * g * H < 512 * 1024;
-            long s = cell is GruOptions || keepsTanh ? 1 : 0, c = cell is LstmOptions ? 1 : 0;
+            long s = cell is GruOptions || keepsTanh ? 1 : 0, c = cell is LstmOptions ? 1 : 0, resetsBefore = cell is GruOptions { ResetGate: ResetGate.BeforeProduct } ? 1 : 0;
             var withoutDY = cell is LayerNormLstmOptions
                 ? (rows * ((12 * H) + (2 * H) + 9)) + ((rows + B) * 2 * H) + (B * 6 * H)
-                : (rows * ((g * H) + (s * H))) + ((rows + B) * (H + (c * H))) + (B * (152 + (2 * H) + (c * H)));
+                : (rows * ((g * H) + (s * H))) + ((rows + B) * (H + (c * H))) + (B * (152 + H + (c * H) + (resetsBefore * H)));
             if (cell.RecurrentDropout > 0)
                 withoutDY += (rows + (2 * B)) * H;
             var input = rows * I;
 
             Check(withoutDY + (rows * H) + input + (2 * rows * 3), [cell, new LinearOptions(3)]);
-            Check(withoutDY + (B * H) + input + (2 * B * H) + (2 * B * 3), [cell, new LastStepOptions(), new LinearOptions(3)]);
+            Check(withoutDY + (B * H) + input + (B * H) + (2 * B * 3), [cell, new LastStepOptions(), new LinearOptions(3)]);
             Check((2 * (withoutDY + (rows * H))) + input + (2 * rows * (I + (2 * H))), [new BidirectionalOptions(cell)]);
         }
 
@@ -45,7 +45,7 @@ public class ActivationMemoryTests
     public void ActivationBytes_OfALargeLstmBeforeALastStep_AreTheFormulaOfTheArchitecturePage(int T, int B, int I, int H)
     {
         long R = ((H + 15) / 16 * 16) + (4 * H % 16 == 0 ? 0 : 1), S = (R + B - 1) / B;
-        var floats = ((long)T * B * I) + ((long)T * B * 4 * H) + (((Math.Min(S, T) + 1 + ((T + S - 1) / S)) * B) * H) + (B * (152L + (7 * H))) + (3L * B * H);
+        var floats = ((long)T * B * I) + ((long)T * B * 4 * H) + (((Math.Min(S, T) + 1 + ((T + S - 1) / S)) * B) * H) + (B * (152L + (6 * H))) + (2L * B * H);
 
         // A smaller batch may have one step more in a segment; arrays are rounded up to 64 bytes.
         var bytes = Bytes(T, B, I, [new LstmOptions(H), new LastStepOptions()]);
