@@ -12,6 +12,9 @@ sealed record Effort(int Rounds, double WindowSeconds, double WarmUpSeconds, int
 {
     public static Effort Full { get; } = new(5, 0.3, 0.7, 1);
 
+    /// <summary>Long enough that a core others come to and leave is left alone for some steps.</summary>
+    public static Effort Long { get; } = new(10, 0.7, 0.7, 1);
+
     public static Effort Short { get; } = new(3, 0.1, 0.3, 1);
 }
 
@@ -37,11 +40,14 @@ sealed record Outcome(Entry Entry, string Version)
     /// <summary>Half the distance between the slowest and the fastest round, relative to the median.</summary>
     public double Spread => (Rounds.Max(round => round.Seconds) - Rounds.Min(round => round.Seconds)) / 2 / Seconds;
 
+    /// <summary>Seconds of the shortest passes and update together: the best of all rounds.</summary>
+    public double ShortestSeconds => Rounds.Min(round => round.Best);
+
     /// <summary>10⁹ floating-point operations a second.</summary>
     public double Gflops => Entry.Configuration.Flops / Seconds / 1e9;
 
-    /// <summary>The same in the shortest step of all rounds.</summary>
-    public double MostGflops => Entry.Configuration.Flops / Rounds.Min(round => round.Best) / 1e9;
+    /// <summary>The same in <see cref="ShortestSeconds"/>.</summary>
+    public double MostGflops => Entry.Configuration.Flops / ShortestSeconds / 1e9;
 
     /// <summary>The most memory the process held.</summary>
     public long PeakBytes => Rounds.Max(round => round.PeakBytes);

@@ -9,6 +9,7 @@ namespace Unroll.Benchmarks.Measuring;
 /// <param name="NeighbourShape">The shape trained beside a busy process.</param>
 /// <param name="LongShape">The long sequence whose loss sits on its last step or on every step.</param>
 /// <param name="Effort">How long each row takes.</param>
+/// <param name="LongEffort">How long a row on shared cores takes, measured once more without the peers.</param>
 /// <param name="GrowthEffort">How long each growth curve takes; its many sizes make up for short windows.</param>
 sealed record Grid(
     IReadOnlyList<(string Cell, Shape Shape)> Sequences,
@@ -16,6 +17,7 @@ sealed record Grid(
     Shape NeighbourShape,
     Shape LongShape,
     Effort Effort,
+    Effort LongEffort,
     Effort GrowthEffort)
 {
     /// <summary>The smallest shape, where fixed costs rule.</summary>
@@ -32,6 +34,7 @@ sealed record Grid(
         new Shape(32, 100, 64, 256),
         new Shape(200, 250, 2, 100),
         Effort.Full,
+        Effort.Long,
         Effort.Short);
 
     /// <summary>A few rows of each kind, for a look within two minutes.</summary>
@@ -40,6 +43,7 @@ sealed record Grid(
         [("lstm", StreamOf(128))],
         new Shape(32, 28, 28, 128),
         new Shape(32, 250, 2, 100),
+        Effort.Short,
         Effort.Short,
         Effort.Short);
 

@@ -26,11 +26,14 @@ sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> 
 
     public double ShareOfPeak(int threads) => Unroll(threads).TimesFasterThan(Outcomes.Peak(threads)!);
 
-    /// <summary>The shortest step against the highest peak: about what Unroll does, or more, on a core that others come to and leave, when they are away.</summary>
+    /// <summary>The shortest passes against the highest peak: what Unroll does on cores that others come to and leave, while they are away.</summary>
     public double ShortestShareOfPeak(int threads) => Unroll(threads).MostGflops / Outcomes.Peak(threads)!.MostGflops;
 
     /// <summary>What a second thread gains.</summary>
     public double SpeedUp => Unroll(2).TimesFasterThan(Unroll(1));
+
+    /// <summary>The same of the shortest passes.</summary>
+    public double ShortestSpeedUp => Unroll(2).MostGflops / Unroll(1).MostGflops;
 
     /// <summary>The cores of the 2-thread rounds.</summary>
     public CorePair Cores => CorePair.Median(Unroll(2).Cores);
@@ -45,12 +48,18 @@ sealed record Row(string Mode, string Cell, Shape Shape, IReadOnlyList<Outcome> 
 /// <summary>Everything a report tells.</summary>
 sealed record Results
 {
+    // The sizes from which on the bars speak of the peak and of a second thread.
+    const int SmallestBatch = 32, SmallestHidden = 128;
+
     // Above it the optimizer's share is small for everyone.
     const int LargestHiddenOfGradients = 256;
 
     static readonly int[] s_threads = [1, 2];
 
     public required IReadOnlyList<Row> Training { get; init; }
+
+    /// <summary>The rows of it that the bars on the peak and on a second thread mean, and were on shared cores: Unroll and the peak alone, for longer.</summary>
+    public IReadOnlyList<Row> Longer { get; private init; } = [];
 
     public required IReadOnlyList<Row> Inference { get; init; }
 
@@ -88,6 +97,12 @@ sealed record Results
     /// <summary>Whether others had a part of the core, or of one of the cores, on which Unroll computed a row of training.</summary>
     public bool IsShared(Row row, int threads) => row.Unroll(threads).Widths.Average() < CoreWidth.LeastOfOwn * Widths.Max;
 
+    /// <summary>The rows of training that the bars on the peak and on a second thread mean.</summary>
+    public IEnumerable<Row> LargeTraining => Training.Where(row => row.Shape is { B: >= SmallestBatch, H: >= SmallestHidden });
+
+    /// <summary>What a row came to when it was measured for longer.</summary>
+    public Row LongerOf(Row row) => Longer.Single(longer => longer.Place == row.Place);
+
     IEnumerable<CorePair> Cores => Training.SelectMany(row => row.Outcomes).SelectMany(outcome => outcome.Cores);
 
     /// <summary>Whether the figures are no good: 2-thread contenders collapse beside other work, some of them a thousandfold.</summary>
@@ -98,7 +113,7 @@ sealed record Results
     /// <param name="progress">Told before each comparison.</param>
     public static Results Measure(Grid grid, Action<string> progress)
     {
-        return new Results
+        var results = new Results
         {
             Training = [.. grid.Sequences.Select(place => Compare("train", place, s_threads))],
             Inference = [.. grid.Sequences.Select(place => Compare("infer", place, s_threads))],
@@ -108,6 +123,14 @@ sealed record Results
             Losses = [.. Configuration.Cells.Select(CompareLosses)],
             Neighbours = [.. Configuration.Cells.Select(MeasureNeighbour)],
         };
+        return results with { Longer = [.. results.LargeTraining.Where(row => s_threads.Any(threads => results.IsShared(row, threads))).Select(MeasureLonger)] };
+
+        Row MeasureLonger(Row row)
+        {
+            progress($"{row.Mode} {row.Place} for longer");
+            var entries = Grid.Contenders(row.Mode, row.Cell, row.Shape, s_threads).Where(entry => entry.Library == Library.Unroll);
+            return row with { Outcomes = Comparison.Run([.. entries], grid.LongEffort) };
+        }
 
         Row Compare(string mode, (string Cell, Shape Shape) place, int[] threads)
         {

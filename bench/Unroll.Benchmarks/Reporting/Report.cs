@@ -45,6 +45,7 @@ sealed class Report(Results results, TextWriter output)
         WriteTable(PeakCommand.Header, PeakCommand.Rows());
         foreach (var threads in new[] { 1, 2 })
             WriteTraining(threads);
+        WriteLonger();
         WriteSequences("Inference", "The last hidden state of a batch of sequences.", results.Inference, "ms", Text.Milliseconds);
         WriteSequences("Streaming", "One step of one sequence, the state carried on; I = H.", results.Streaming, "µs", Text.Microseconds);
         WriteMemory();
@@ -80,6 +81,29 @@ sealed class Report(Results results, TextWriter output)
                     ];
                 }),
             ]);
+    }
+
+    void WriteLonger()
+    {
+        if (results.Longer.Count == 0)
+            return;
+        Section(
+            "Training on shared cores",
+            "The rows above that are marked as shared and that the bars on the peak and on a second thread mean, for longer and without the peers. The shortest forward pass, backward pass and update of all rounds make up a step as it is while others are away; its share is that of the highest peak.");
+        WriteTable(
+            ["cell", "B,T,I,H", "1 thread, ms", "shortest", "of peak", "shortest", "2 threads, ms", "shortest", "of peak", "shortest", "over 1 thread", "shortest"],
+            [
+                .. results.Longer.Select(row => (IReadOnlyList<string>)
+                [
+                    row.Cell, $"{row.Shape}", .. Cells(row, 1), .. Cells(row, 2), Text.Ratio(row.SpeedUp), Text.Ratio(row.ShortestSpeedUp),
+                ]),
+            ]);
+
+        static string[] Cells(Row row, int threads)
+        {
+            var unroll = row.Unroll(threads);
+            return [Text.Milliseconds(unroll.Seconds), Text.Milliseconds(unroll.ShortestSeconds), Text.Percent(row.ShareOfPeak(threads)), Text.Percent(row.ShortestShareOfPeak(threads))];
+        }
     }
 
     void WriteSequences(string title, string text, IReadOnlyList<Row> rows, string unit, Func<double, string> time)

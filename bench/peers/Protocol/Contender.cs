@@ -46,16 +46,26 @@ public static class Contender
     /// <summary>The line that asks for a window.</summary>
     public static string GoLine(double seconds) => string.Create(CultureInfo.InvariantCulture, $"{Go}{seconds}");
 
-    /// <summary>Measures windows of <paramref name="step"/>.</summary>
-    public static Func<double, Window> Timed(Action step)
+    /// <summary>Measures windows of a step, which is made of <paramref name="parts"/> one after another.</summary>
+    public static Func<double, Window> Timed(params Action[] parts)
     {
+        ArgumentNullException.ThrowIfNull(parts);
         var batch = 1;
         return seconds =>
         {
-            var window = Measure(step, seconds, batch);
+            var window = batch == 1 ? Measure(parts, seconds, 1) : Measure([Repeat], seconds, batch);
             batch = Math.Max(1, (int)Math.Ceiling(ShortestSample / window.Seconds));
             return window;
         };
+
+        void Repeat()
+        {
+            for (var i = 0; i < batch; i++)
+            {
+                foreach (var part in parts)
+                    part();
+            }
+        }
     }
 
     /// <summary>The most memory this process has held so far, 0 where the system does not tell.</summary>
@@ -68,20 +78,30 @@ public static class Contender
         return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 
-    static Window Measure(Action step, double seconds, int batch)
+    /// <summary>Samples of <paramref name="steps"/> steps each, which all <paramref name="parts"/> together are.</summary>
+    static Window Measure(Action[] parts, double seconds, int steps)
     {
         var samples = new List<double>();
+        var shortest = new double[parts.Length];
+        shortest.AsSpan().Fill(double.MaxValue);
         var start = Stopwatch.GetTimestamp();
         do
         {
             var sample = Stopwatch.GetTimestamp();
-            for (var i = 0; i < batch; i++)
-                step();
-            samples.Add(Stopwatch.GetElapsedTime(sample).TotalSeconds / batch);
+            var before = sample;
+            for (var index = 0; index < parts.Length; index++)
+            {
+                parts[index]();
+                var after = Stopwatch.GetTimestamp();
+                shortest[index] = Math.Min(shortest[index], Stopwatch.GetElapsedTime(before, after).TotalSeconds / steps);
+                before = after;
+            }
+
+            samples.Add(Stopwatch.GetElapsedTime(sample, before).TotalSeconds / steps);
         }
-        while (samples.Count * batch < FewestSteps || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds);
+        while (samples.Count * steps < FewestSteps || Stopwatch.GetElapsedTime(start).TotalSeconds < seconds);
 
         samples.Sort();
-        return new Window(samples[samples.Count / 2], samples[0], samples.Count * batch, PeakBytes());
+        return new Window(samples[samples.Count / 2], shortest.Sum(), samples.Count * steps, PeakBytes());
     }
 }

@@ -24,7 +24,7 @@ public sealed record Ready(string Library, string Version)
 
 /// <summary>What a process says of one window of steps.</summary>
 /// <param name="Seconds">The median time of a step.</param>
-/// <param name="Best">The shortest.</param>
+/// <param name="Best">The shortest; of a step in parts, the shortest of each part together.</param>
 /// <param name="Steps">How many steps the window had.</param>
 /// <param name="PeakBytes">The most memory the process has held so far (VmHWM), 0 where the system does not tell.</param>
 public sealed record Window(double Seconds, double Best, int Steps, long PeakBytes)

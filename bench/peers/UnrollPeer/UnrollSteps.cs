@@ -7,21 +7,21 @@ using Unroll.Training;
 
 namespace Unroll.Benchmarks.Peers;
 
-/// <summary>The steps of every mode; the only place of the benchmarks that trains or runs a model of Unroll.</summary>
+/// <summary>The steps of every mode, in parts; the only place of the benchmarks that trains or runs a model of Unroll.</summary>
 static class UnrollSteps
 {
     const double LearningRate = 1e-3;
 
-    public static Action Build(Configuration configuration) => configuration.Mode switch
+    public static Action[] Build(Configuration configuration) => configuration.Mode switch
     {
         "train" => Train(configuration, lastStep: true, optimise: true),
         "grad" => Train(configuration, lastStep: true, optimise: false),
         "train-every" => Train(configuration, lastStep: false, optimise: true),
-        "infer" => Infer(configuration),
-        _ => Stream(configuration),
+        "infer" => [Infer(configuration)],
+        _ => [Stream(configuration)],
     };
 
-    static Action Train(Configuration configuration, bool lastStep, bool optimise)
+    static Action[] Train(Configuration configuration, bool lastStep, bool optimise)
     {
         var shape = configuration.Shape;
         var random = new MersenneTwister(1);
@@ -33,14 +33,13 @@ static class UnrollSteps
         Draw(batch.Targets, random);
         var loss = new MeanSquaredError();
         var adam = new Adam(model);
-        return () =>
+        Action forward = () =>
         {
             unrolled.Forward(training: true);
             loss.Evaluate(unrolled.Output, batch, unrolled.OutputGradient);
-            unrolled.Backward();
-            if (optimise)
-                adam.Step(LearningRate);
         };
+        Action backward = () => unrolled.Backward();
+        return optimise ? [forward, backward, () => adam.Step(LearningRate)] : [forward, backward];
     }
 
     static Action Infer(Configuration configuration)

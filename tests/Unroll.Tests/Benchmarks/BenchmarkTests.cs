@@ -95,7 +95,7 @@ public sealed class BenchmarkTests
     }
 
     [Fact]
-    public void ShortestStep_IsHeldAgainstTheHighestPeak_OfAnyRound()
+    public void ShortestPasses_AreHeldAgainstTheHighestPeak_OfAnyRound()
     {
         var configuration = new Configuration("train", "lstm", new Shape(32, 28, 28, 128), 1);
         var unroll = new Outcome(new Entry(Library.Unroll, configuration), "1.0");
@@ -103,9 +103,13 @@ public sealed class BenchmarkTests
         unroll.Rounds.AddRange([new Window(4, 2, 3, 0), new Window(3, 2.5, 3, 0)]);
         peak.Rounds.AddRange([new Window(1, 0.75, 3, 0), new Window(0.5, 0.25, 3, 0)]);
 
-        var row = new Row("train", "lstm", configuration.Shape, [unroll, peak]);
+        var two = new Outcome(new Entry(Library.Unroll, configuration with { Threads = 2 }), "1.0");
+        two.Rounds.AddRange([new Window(2, 1.25, 3, 0), new Window(1.5, 1.5, 3, 0)]);
+
+        var row = new Row("train", "lstm", configuration.Shape, [unroll, peak, two]);
 
         Assert.Equal(configuration.Flops / 2 / (1e9 / 0.25), row.ShortestShareOfPeak(1), 1e-12);
+        Assert.Equal(2 / 1.25, row.ShortestSpeedUp, 1e-12);
     }
 
     [Fact]
