@@ -2,25 +2,35 @@ using Unroll.Numerics;
 
 namespace Unroll.Layers;
 
-/// <summary>The way back in segments, of a layer with a cell state and many weights of which nothing but the last output is read.</summary>
+/// <summary>
+/// The way back of a layer with a cell state of which nothing but the last output is read: each step leaves h in the place of its
+/// c, which no earlier step reads, and that of a layer with many weights goes in segments.
+/// </summary>
 /// <remarks>
-/// It takes T·B·2·H floats less, and no longer: what is computed again need not be written and read. A segment has so many rows
-/// that its gates, once their gradients are summed, hold the weights that the backward pass reads; until then these lie in the
-/// gradients' memory (see <see cref="PlaceWeights"/>).
+/// It takes T·B·H floats less, with segments T·B·2·H, and no longer: what is computed again need not be written and read. A
+/// segment has so many rows that its gates, once their gradients are summed, hold the weights that the backward pass reads; until
+/// then these lie in the gradients' memory (see <see cref="PlaceWeights"/>).
 /// </remarks>
 sealed unsafe partial class UnrolledRecurrent<TCell>
 {
     // Weights of a layer beyond which a pass saves memory, here and by lending the gradients' (see PlaceWeights): 2 MiB.
     const long ManyWeights = 512 * 1024;
 
+    readonly bool _recallsHidden;
     readonly SegmentStates? _segments;
+    readonly Arena.Region _finalCell;
     AlignedBuffer? _ownBack;
+
+    /// <summary>Which layers have but the last h from a forward pass; the bits are the same either way.</summary>
+    static bool RecallsHidden(Recurrent<TCell> layer, Keep keep, int maxSteps, int maxBatch) =>
+        HasSegments(layer, keep) || (CanRecall(layer, keep) && (long)maxSteps * maxBatch * layer.BiasIh.Length >= FarGateFloats);
+
+    static bool CanRecall(Recurrent<TCell> layer, Keep keep) =>
+        keep == Keep.EverythingForLastOutput && layer.HasCellState && layer.WeightPeephole is null && layer.RecurrentDropout == 0;
 
     /// <summary>Which layers go back in segments: it is the layer that decides, so that a pass's room changes no bit.</summary>
     static bool HasSegments(Recurrent<TCell> layer, Keep keep) =>
-        keep == Keep.EverythingForLastOutput
-        && layer.HasCellState && layer.WeightPeephole is null && layer.RecurrentDropout == 0
-        && (long)layer.WeightIh.Length + layer.WeightHh.Length > ManyWeights;
+        CanRecall(layer, keep) && (long)layer.WeightIh.Length + layer.WeightHh.Length > ManyWeights;
 
     /// <summary>The rows [B] of a segment's steps whose gates have room for the weights of the backward pass with any kernel.</summary>
     int SegmentRows
@@ -56,48 +66,76 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         return true;
     }
 
+    /// <summary>c of a step that goes back or the one before it; once it has gone back, h.</summary>
+    float* Recalled(int t, int b) => _segments is null ? CellState(t, b) : _segments.At(t, b);
+
+    /// <summary>h before step 0, after a forward pass: in the place of the last step's h but one.</summary>
+    float* InitialHidden(int b) => Hidden(Steps, b);
+
     public override void Forward(int t0, int t1, int b0, int b1)
     {
-        if (_segments is null)
-        {
-            base.Forward(t0, t1, b0, b1);
-            return;
-        }
-
+        // h₋₁ waits where the gradient on h will be.
         var count = (nint)(b1 - b0) * _h * sizeof(float);
-        if (t0 == 0)
-            Buffer.MemoryCopy(Hidden(-1, b0), _segments.InitialHidden(b0), count, count);
+        if (_recallsHidden && t0 == 0)
+            Buffer.MemoryCopy(Hidden(-1, b0), DH(b0), count, count);
         for (int t = t0, end; t < t1; t = end)
         {
-            (var start, end) = _segments.Of(t);
-            Buffer.MemoryCopy(CellState(t - 1, b0), _segments.CellBefore(start, b0), count, count);
+            end = t1;
+            if (_segments is not null)
+            {
+                (var start, end) = _segments.Of(t);
+                Buffer.MemoryCopy(CellState(t - 1, b0), _segments.CellBefore(start, b0), count, count);
+            }
+
             base.Forward(t, end, b0, b1);
         }
+
+        if (!_recallsHidden || t1 < Steps)
+            return;
+        Buffer.MemoryCopy(DH(b0), InitialHidden(b0), count, count);
+        for (var b = b0; _segments is null && b < b1; b++)
+            new ReadOnlySpan<float>(CellState(LengthOf(b) - 1, b), _h).CopyTo(new Span<float>(FinalCell(b), _h));
     }
+
+    /// <summary>Without segments apart, since h takes the place of c.</summary>
+    public override float* FinalCell(int b) => _recallsHidden && _segments is null ? At(_finalCell) + ((nint)b * _h) : base.FinalCell(b);
 
     public override void Backward(int t0, int t1, int b0, int b1)
     {
         if (_segments is not null)
             RecallCells(t0, t1, b0, b1);
         base.Backward(t0, t1, b0, b1);
-        for (var b = b0; _segments is not null && b < b1; b++)
+        for (var b = b0; _recallsHidden && b < b1; b++)
             RecallHidden(FirstStepOf(b, t0, t1) - 1, b);
     }
 
     protected override void CopyState(int t, int b, Span<float> hidden, Span<float> cell)
     {
-        if (_segments is null || t >= LengthOf(b) - 1)
+        if (!_recallsHidden)
         {
             base.CopyState(t, b, hidden, cell);
             return;
         }
 
-        var (start, end) = _segments.Of(Math.Max(t, 0));
-        BeginSegment(start, end);
-        RecallCells(start, t + 1, b, b + 1);
-        new ReadOnlySpan<float>(_segments.At(t, b), _h).CopyTo(cell);
+        if (t >= LengthOf(b) - 1)
+        {
+            new ReadOnlySpan<float>(FinalHidden(b), _h).CopyTo(hidden);
+            new ReadOnlySpan<float>(FinalCell(b), _h).CopyTo(cell);
+            return;
+        }
+
+        if (_segments is not null)
+        {
+            var (start, end) = _segments.Of(Math.Max(t, 0));
+            BeginSegment(start, end);
+            RecallCells(start, t + 1, b, b + 1);
+        }
+
+        var state = new Span<float>(Recalled(t, b), _h);
+        state.CopyTo(cell);
         RecallHidden(t, b);
-        new ReadOnlySpan<float>(_segments.At(t, b), _h).CopyTo(hidden);
+        state.CopyTo(hidden);
+        cell[.._h].CopyTo(state);
     }
 
     /// <summary>c of steps [t0, t1), the first of them a segment's; 0 at padded steps.</summary>
@@ -121,7 +159,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
     void RecallHidden(int t, int b)
     {
         if (t < 0)
-            new ReadOnlySpan<float>(_segments!.InitialHidden(b), _h).CopyTo(new Span<float>(_segments.At(t, b), _h));
+            new ReadOnlySpan<float>(InitialHidden(b), _h).CopyTo(new Span<float>(Recalled(t, b), _h));
         else if (t < LengthOf(b))
             Recall(t, b, 1, hidden: true);
     }
@@ -131,7 +169,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         var recall = new RecallAction
         {
             Cell = _cell,
-            Step = new CellStep { Rows = rows, H = _h, Gates = Gates(t, b), CPrev = _segments!.At(t - 1, b), C1 = _segments.At(t, b), H1 = _segments.At(t, b) },
+            Step = new CellStep { Rows = rows, H = _h, Gates = Gates(t, b), CPrev = Recalled(t - 1, b), C1 = Recalled(t, b), H1 = Recalled(t, b) },
             Hidden = hidden,
         };
         _context.Engine.Run(ref recall);

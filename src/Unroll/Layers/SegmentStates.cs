@@ -17,7 +17,7 @@ sealed unsafe class SegmentStates
 {
     readonly Arena _arena;
     readonly int _rows, _h;
-    readonly Arena.Region _states, _cellsBefore, _initialHidden;
+    readonly Arena.Region _states, _cellsBefore;
     int _steps, _batch;
 
     /// <param name="arena">Where the memory is taken.</param>
@@ -38,7 +38,6 @@ sealed unsafe class SegmentStates
 
         _states = arena.Reserve(states * h);
         _cellsBefore = arena.Reserve(before * h);
-        _initialHidden = arena.Reserve((long)maxBatch * h);
     }
 
     /// <summary>The steps of every segment but the first in time.</summary>
@@ -68,9 +67,6 @@ sealed unsafe class SegmentStates
 
     /// <summary>c before the segment that begins at <paramref name="start"/>.</summary>
     public float* CellBefore(int start, int b) => _arena.Pointer(_cellsBefore) + ((((nint)((_steps - start - 1) / Length) * _batch) + b) * _h);
-
-    /// <summary>h before step 0.</summary>
-    public float* InitialHidden(int b) => _arena.Pointer(_initialHidden) + ((nint)b * _h);
 
     int StepsOf(int batch) => (_rows + batch - 1) / batch;
 }

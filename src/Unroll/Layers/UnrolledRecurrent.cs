@@ -11,7 +11,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     readonly UnrollContext _context;
     readonly Keep _keep;
     readonly int _h;
-    readonly bool _carriesStates;
+    readonly bool _carriesStates, _keepsCells;
     readonly StepBuffer _hidden;
     readonly StepBuffer? _cellState;
     readonly Arena.Region _dY, _dH, _dC;
@@ -30,14 +30,16 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     /// <param name="keep">What is kept of a pass.</param>
     /// <param name="maxSteps">T at most.</param>
     /// <param name="maxBatch">B at most.</param>
-    /// <param name="recalls">Whether the derived class computes states again where the backward pass needs them, so that the last ones are kept alone.</param>
-    protected UnrolledRecurrent(RecurrentLayer layer, UnrollContext context, Keep keep, int maxSteps, int maxBatch, bool recalls = false)
+    /// <param name="recallsHidden">Whether the derived class computes h again where the backward pass needs it, so that the last one is kept alone.</param>
+    /// <param name="recallsCells">The same of c; only if it does so of h.</param>
+    protected UnrolledRecurrent(
+        RecurrentLayer layer, UnrollContext context, Keep keep, int maxSteps, int maxBatch, bool recallsHidden = false, bool recallsCells = false)
         : base(layer)
     {
         (_context, _keep, _h) = (context, keep, layer.OutputSize);
         _forwardParts = new RowParts(this, context.Engine, PassForward);
         _backwardParts = new RowParts(this, context.Engine, PassBackward);
-        _carriesStates = recalls || keep is Keep.LastOutput or Keep.TwoSteps;
+        _carriesStates = recallsHidden || keep is Keep.LastOutput or Keep.TwoSteps;
         var arena = context.Arena;
         if (!ForBackward)
         {
@@ -48,8 +50,9 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
             return;
         }
 
-        _hidden = recalls ? StepBuffer.InTurn(arena, 2, maxBatch, _h) : StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
-        _cellState = !layer.HasCellState ? null : recalls ? StepBuffer.InTurn(arena, 1, maxBatch, _h) : StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
+        _hidden = recallsHidden ? StepBuffer.InTurn(arena, 2, maxBatch, _h) : StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
+        _keepsCells = !recallsCells;
+        _cellState = !layer.HasCellState ? null : recallsCells ? StepBuffer.InTurn(arena, 1, maxBatch, _h) : StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
         _dY = arena.Reserve((GradientAtLastStepOnly ? 1L : maxSteps) * maxBatch * _h);
         _dH = arena.Reserve((long)maxBatch * _h);
         _dC = arena.Reserve(layer.HasCellState ? (long)maxBatch * _h : 0);
@@ -131,7 +134,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     public float* FinalHidden(int b) => Hidden((_carriesStates ? Steps : LengthOf(b)) - 1, b);
 
     /// <summary>c [H] of row <paramref name="b"/> after its last valid step; null without a cell state.</summary>
-    public float* FinalCell(int b) => CellState(LengthOf(b) - 1, b);
+    public virtual float* FinalCell(int b) => CellState(LengthOf(b) - 1, b);
 
     /// <summary>Copies the states of all rows after their last valid steps.</summary>
     public void CopyFinalState(Span<float> hidden, Span<float> cell) => CopyState(Steps, hidden, cell);
@@ -404,7 +407,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
             new ReadOnlySpan<float>(Hidden(t - 1, b), _h).CopyTo(h);
         else
             h.Clear();
-        if (ForBackward && !_carriesStates && _cellState is not null)
+        if (_keepsCells && _cellState is not null)
             new Span<float>(CellState(t, b), _h).Clear();
     }
 
