@@ -111,16 +111,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
 
     protected override void CopyState(int t, int b, Span<float> hidden, Span<float> cell)
     {
-        if (!_recallsHidden)
+        if (!_recallsHidden || t >= LengthOf(b) - 1)
         {
             base.CopyState(t, b, hidden, cell);
-            return;
-        }
-
-        if (t >= LengthOf(b) - 1)
-        {
-            new ReadOnlySpan<float>(FinalHidden(b), _h).CopyTo(hidden);
-            new ReadOnlySpan<float>(FinalCell(b), _h).CopyTo(cell);
             return;
         }
 

@@ -303,9 +303,10 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     /// <summary>Copies the state of a row after step <paramref name="t"/>, −1 or more, which is its last valid one at most.</summary>
     protected virtual void CopyState(int t, int b, Span<float> hidden, Span<float> cell)
     {
-        new ReadOnlySpan<float>(Hidden(_carriesStates ? Steps - 1 : t, b), _h).CopyTo(hidden);
+        var isLast = t == LengthOf(b) - 1;
+        new ReadOnlySpan<float>(isLast ? FinalHidden(b) : Hidden(t, b), _h).CopyTo(hidden);
         if (_cellState is not null)
-            new ReadOnlySpan<float>(CellState(t, b), _h).CopyTo(cell);
+            new ReadOnlySpan<float>(isLast ? FinalCell(b) : CellState(t, b), _h).CopyTo(cell);
     }
 
     /// <summary>Forgets what the steps of the last pass were made of: the next one's differ.</summary>
