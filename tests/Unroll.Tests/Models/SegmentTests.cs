@@ -194,6 +194,31 @@ public class SegmentTests
         }
     }
 
+    [Theory]
+    [InlineData(368, T)]
+    [InlineData(24, FarT)]
+    public void Padding_HoldsNothingOfAnEarlierPass(int H, int T)
+    {
+        const int B = 41;
+        var model = Model([new LstmOptions(H), new LastStepOptions()], Kernels.Engine(s_kernel));
+        UnrolledModel used = model.Unroll(T, B, accumulate: false), fresh = model.Unroll(T, B, accumulate: false);
+        used.Input.Fill(float.NaN);
+        used.Forward();
+
+        var lengths = Lengths(B, T).Last();
+        float[][] gradients = [.. new[] { used, fresh }.Select(Gradients)];
+
+        Assert.Equal(gradients[1], gradients[0]);
+
+        float[] Gradients(UnrolledModel unrolled)
+        {
+            Prepare(unrolled);
+            unrolled.Forward(lengths: lengths);
+            unrolled.Backward();
+            return [.. model.Parameters.Gradients];
+        }
+    }
+
     [Fact]
     public void BackwardThroughTime_GivesTheSameInputGradient_WithAndWithoutTheParameters()
     {
