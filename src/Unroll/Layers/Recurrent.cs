@@ -171,6 +171,12 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
             length += (nint)PackedMatrix.Length(products[p].GateCount * _h, _h);
             if (products[p].Operand == ProductOperand.Saved)
                 _dSaved = arena.Reserve((long)maxBatch * _h);
+            if (products[p].Gradient == ProductGradient.Gates)
+                continue;
+
+            // Its weight gradients are two products; the last panel of [h|1] may be wider than any of [h|x|1|1] that is mixed.
+            context.Tall.Reserve(products[p].GateCount * _h, _h, 1);
+            context.Tall.Reserve(products[p].GateCount * _h, layer.InputSize, 1);
         }
 
         _weightIhBack = length;

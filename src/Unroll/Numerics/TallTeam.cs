@@ -26,6 +26,9 @@ sealed unsafe class TallTeam
     /// <summary>Whether a thread waits for rows.</summary>
     public bool IsWanted => _engine.Team.WantsPart;
 
+    /// <summary>Floats that are reserved for each thread.</summary>
+    public long ScratchLength => _length;
+
     /// <summary>Reserves what a thread needs for <paramref name="rows"/> rows of C, so many of each matrix.</summary>
     public void Reserve(int rows, params ReadOnlySpan<int> widths) =>
         _length = Math.Max(_length, TallProduct.ScratchLength(_engine.Kernel, rows, widths));

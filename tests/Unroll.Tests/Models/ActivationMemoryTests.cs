@@ -1,5 +1,6 @@
 using Unroll.Layers;
 using Unroll.Models;
+using Unroll.Numerics;
 
 namespace Unroll.Tests.Models;
 
@@ -54,6 +55,33 @@ public class ActivationMemoryTests
         var bytes = Bytes(T, B, I, [new LstmOptions(H), new LastStepOptions()]);
         Assert.InRange(bytes, floats * sizeof(float), ((floats + ((long)B * H)) * sizeof(float)) + (28 * 63));
         Assert.True(T < 4 * S || bytes < 0.85 * Bytes(T, B, I, [new LstmOptions(H)]));
+    }
+
+    // With 8 lanes, a last panel of 32 columns where all weights side by side have but one of 16 that is mixed.
+    [Theory]
+    [InlineData(1536, 8)]
+    [InlineData(1039, 1)]
+    [InlineData(24, 8)]
+    [InlineData(5, 2)]
+    public void WeightGradientsOfAGru_HaveRoomForTheirCopies(int H, int I)
+    {
+        foreach (var kernel in Kernels.All)
+        {
+            using var engine = new Engine(1, kernel);
+            var model = new SequenceModel(new SequenceModelOptions(I, [new GruOptions(H)]), engine);
+            var context = new UnrollContext(engine, model.Parameters);
+            var layer = model.Layers[0];
+            layer.Unroll(context, layer.CreateWeights(engine), Keep.Everything, maxSteps: 1, maxBatch: 1);
+
+            AssertRoom(2 * H, H, I, 1, 1);
+            AssertRoom(2 * H, I, 1, 1);
+            AssertRoom(H, H, 1);
+            AssertRoom(H, I, 1);
+            AssertRoom(H, 1);
+
+            void AssertRoom(int rows, params int[] widths) =>
+                Assert.InRange(TallProduct.ScratchLength(kernel, rows, widths), 0, context.Tall.ScratchLength);
+        }
     }
 
     static long Bytes(int T, int B, int I, LayerOptions[] layers) =>

@@ -16,7 +16,7 @@ public class SegmentTests
     // Of 367 and 368 units a segment has 369 and 368 rows at least; with 41 rows in the batch, 21 steps are three segments.
     const int T = 21;
 
-    // Steps after which the gates of 41 rows and 23 units, in two gates or more, exceed 2 MiB.
+    // Steps after which the pre-activations of 41 rows, 44 and more in each, exceed 2 MiB.
     const int FarT = 300;
 
     // Layers of this size take the naive kernel minutes; that it gives the same bits is shown once.
