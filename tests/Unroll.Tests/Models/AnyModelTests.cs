@@ -1,0 +1,188 @@
+using CsCheck;
+using Unroll.Layers;
+using Unroll.Models;
+using Unroll.Numerics;
+
+namespace Unroll.Tests.Models;
+
+/// <summary>
+/// Whatever layers a model has, of whatever sizes: every kernel, number of threads and room gives the bits of the naive kernel on one
+/// thread, a prediction those of the pass that could go back, and a stream those of the prediction.
+/// </summary>
+public class AnyModelTests
+{
+    // Every option of every cell; every third the one that is used most.
+    static readonly Gen<RecurrentOptions> s_recurrent =
+        from H in Gen.Int[1, 70]
+        from choice in Gen.Frequency((2, Gen.Int[0, CellOptions.All(1).Length - 1]), (1, Gen.Const(-1)))
+        select choice < 0 ? new LstmOptions(H) : CellOptions.All(H)[choice];
+
+    static readonly Gen<LayerOptions> s_layer = Gen.Frequency(
+        (6, s_recurrent.Select(LayerOptions (cell) => cell)),
+        (2, Gen.Select(s_recurrent, Gen.Enum<BidirectionalMerge>(), LayerOptions (cell, merge) => new BidirectionalOptions(cell) { Merge = merge })),
+        (1, Gen.Select(Gen.Bool, LayerOptions (perSequence) => new DropoutOptions(0.2) { PerSequence = perSequence })),
+        (1, Gen.Select(Gen.Int[1, 40], Gen.Enum<Nonlinearity>(), Gen.Bool, LayerOptions (size, kind, plain) => new LinearOptions(size) { Activation = plain ? null : kind })));
+
+    static readonly Gen<LayerOptions?> s_end = Gen.OneOf<LayerOptions?>(
+        Gen.Const((LayerOptions?)null), Gen.Const((LayerOptions?)new LastStepOptions()),
+        Gen.Enum<PoolingKind>().Array[1, 3].Select(LayerOptions? (kinds) => new PoolingOptions(kinds)));
+
+    static readonly Gen<Pass> s_passes =
+        from layers in s_layer.Array[1, 3]
+        from end in s_end
+        from output in Gen.Bool
+        from closed in Gen.Int[0, 3]
+        from tokens in Gen.Int[0, 3]
+        from size in Gen.Int[1, 20]
+        from steps in Gen.Int[1, 9]
+        from rows in Gen.OneOf(Gen.Int[1, 9], Gen.Int[10, 70])
+        from lengths in Gen.OneOf(Gen.Const(Array.Empty<int>()), Gen.Int[0, steps].Array[rows])
+        from hasState in Gen.Bool
+        from seed in Gen.Int[0, 1_000_000]
+        select Pass.Of(layers, end, output, closed == 0, tokens == 0, size, steps, rows, lengths, hasState, seed);
+
+    static readonly Gen<Way> s_ways = Gen.Select(
+        Gen.Enum<KernelKind>(), Gen.Int[1, 4], Gen.Int[0, 5], Gen.Int[0, 20], Gen.Bool, Gen.Bool,
+        (kernel, threads, moreSteps, moreRows, accumulate, isUsed) => new Way(kernel, threads, moreSteps, moreRows, accumulate, isUsed));
+
+    [Fact]
+    public void Passes_GiveTheSameBits_InEveryWay() => Gen.Select(s_passes, s_ways.Array[3]).Sample(
+        (pass, ways) =>
+        {
+            var expected = pass.Train(new Way(KernelKind.Naive, 1, 0, 0, Accumulate: true, IsUsed: false));
+            foreach (var way in ways)
+            {
+                var actual = pass.Train(way);
+                foreach (var (name, values) in expected)
+                    Assert.True(values.AsSpan().SequenceEqual(actual[name]), $"{name} differs in {way}");
+            }
+        },
+        iter: 200, seed: "0000Kx9eUnR0", threads: 1);
+
+    [Fact]
+    public void Predictions_AndStreams_GiveTheBitsOfTheForwardPass() => Gen.Select(s_passes, s_ways).Where((pass, _) => pass.Feedback.Length == 0).Sample(
+        (pass, way) =>
+        {
+            using var engine = new Engine(way.Threads, way.Kernel);
+            var model = pass.Model(engine);
+            var unrolled = model.Unroll(pass.Steps, pass.Rows);
+            pass.Fill(unrolled);
+            float[] input = [.. unrolled.Input];
+            unrolled.Forward(lengths: pass.Lengths);
+            float[] expected = [.. unrolled.Output], actual = new float[expected.Length];
+            ModelState expectedState = model.CreateState(pass.Rows), actualState = model.CreateState(pass.Rows);
+            unrolled.CopyFinalState(expectedState);
+            model.CreatePredictor(pass.Steps + way.MoreSteps, pass.Rows + way.MoreRows)
+                .Predict(input, pass.Steps, pass.Rows, actual, unrolled.InitialState, actualState, pass.Lengths);
+            Assert.Equal(expected, actual);
+            Assert.Equal(Values(expectedState, pass.Rows), Values(actualState, pass.Rows));
+            if (!model.ReadsForward || pass.Lengths.Length > 0 || pass.Layers.Any(layer => layer is PoolingOptions))
+                return;
+
+            var stream = model.CreateStream(pass.Rows);
+            stream.RestoreState(unrolled.InitialState);
+            float[] step = new float[pass.Rows * model.OutputSize], last = expected[^step.Length..];
+            for (var t = 0; t < pass.Steps; t++)
+            {
+                stream.Step(input.AsSpan(t * pass.Rows * model.InputSize, pass.Rows * model.InputSize), step);
+                if (model.HasOutputAtEveryStep)
+                    Assert.Equal(expected[(t * step.Length)..((t + 1) * step.Length)], step);
+            }
+
+            Assert.Equal(last, step);
+        },
+        iter: 300, seed: "0000Kx9eUnR0", threads: 1);
+
+    /// <summary>All that a state holds for its first rows.</summary>
+    static float[] Values(ModelState state, int rows) =>
+        [.. Enumerable.Range(0, state.LayerCount).SelectMany(layer => (float[])[.. First(state.Hidden(layer), state, rows), .. First(state.Cell(layer), state, rows)])];
+
+    static Span<float> First(Span<float> values, ModelState state, int rows) => values[..(values.Length / state.BatchSize * rows)];
+
+    /// <summary>What computes a pass, how much more there is room for, and whether another pass came before.</summary>
+    sealed record Way(KernelKind Kernel, int Threads, int MoreSteps, int MoreRows, bool Accumulate, bool IsUsed);
+
+    /// <summary>A model and a pass over it.</summary>
+    sealed record Pass(int InputSize, LayerOptions[] Layers, int Steps, int Rows, int[] Lengths, byte[] Feedback, bool HasState, int Seed)
+    {
+        const int Vocabulary = 11;
+
+        bool ReadsTokens => Layers[0] is OneHotOptions or EmbeddingOptions;
+
+        /// <summary>Tokens need a layer that reads them; a closed loop numbers that come back from a last layer at every step.</summary>
+        public static Pass Of(
+            LayerOptions[] layers, LayerOptions? end, bool output, bool closed, bool tokens, int size, int steps, int rows, int[] lengths, bool hasState, int seed)
+        {
+            closed &= !tokens && layers.All(layer => layer is not BidirectionalOptions);
+            LayerOptions[] first = !tokens ? [] : size % 2 == 0 ? [new OneHotOptions(Vocabulary)] : [new EmbeddingOptions(Vocabulary, size)];
+            LayerOptions[] last = closed || output ? [new LinearOptions(size)] : [];
+            var random = new Random(seed);
+            byte[] feedback = closed ? [.. Enumerable.Range(0, steps * rows).Select(index => (byte)(index < rows ? 0 : random.Next(2)))] : [];
+            return new Pass(tokens ? 1 : size, [.. first, .. layers, .. closed || end is null ? [] : (LayerOptions[])[end], .. last], steps, rows, lengths, feedback, hasState, seed);
+        }
+
+        public SequenceModel Model(Engine engine)
+        {
+            var model = new SequenceModel(new SequenceModelOptions(InputSize, Layers), engine);
+            var random = new Random(Seed);
+            foreach (var parameter in model.Parameters.All)
+                random.NextValues(model.Parameters.ValuesOf(parameter), 1 / MathF.Sqrt(parameter.Shape[^1]));
+            return model;
+        }
+
+        public void Fill(UnrolledModel unrolled)
+        {
+            var random = new Random(Seed + 1);
+            if (ReadsTokens)
+            {
+                foreach (ref var token in unrolled.Input)
+                    token = random.Next(Vocabulary);
+            }
+            else
+            {
+                random.NextValues(unrolled.Input);
+            }
+
+            random.NextValues(unrolled.OutputGradient);
+            foreach (var state in new[] { unrolled.InitialState, unrolled.FinalStateGradient })
+            {
+                for (var layer = 0; HasState && layer < state.LayerCount; layer++)
+                {
+                    random.NextValues(First(state.Hidden(layer), state, Rows));
+                    random.NextValues(First(state.Cell(layer), state, Rows));
+                }
+            }
+        }
+
+        /// <summary>All that the pass gives, there and back.</summary>
+        public Dictionary<string, float[]> Train(Way way)
+        {
+            using var engine = new Engine(way.Threads, way.Kernel);
+            var model = Model(engine);
+            var unrolled = model.Unroll(Steps + way.MoreSteps, Rows + way.MoreRows, way.Accumulate);
+            if (way.IsUsed)
+            {
+                Fill(unrolled);
+                unrolled.Forward();
+                unrolled.Backward();
+            }
+
+            unrolled.Resize(Steps, Rows);
+            Fill(unrolled);
+            model.Parameters.Gradients.Fill(way.Accumulate ? 0 : float.NaN);
+            unrolled.Forward(training: true, Feedback, noise: 7, Lengths);
+            var state = model.CreateState(Rows);
+            unrolled.CopyFinalState(state);
+            var results = new Dictionary<string, float[]> { ["output"] = [.. unrolled.Output], ["final state"] = Values(state, Rows) };
+            unrolled.Backward(inputGradient: !ReadsTokens, initialStateGradient: true);
+            results["input gradient"] = [.. unrolled.InputGradient];
+            results["initial state's gradient"] = Values(unrolled.InitialStateGradient, Rows);
+            foreach (var parameter in model.Parameters.All)
+                results[parameter.Name] = [.. model.Parameters.GradientOf(parameter)];
+            return results;
+        }
+
+        public override string ToString() =>
+            $"{InputSize} → {string.Join(" → ", Layers.Select(layer => layer.ToString()))}, T={Steps}, B={Rows}, lengths [{string.Join(",", Lengths)}], feedback {Feedback.Length > 0}, state {HasState}, seed {Seed}";
+    }
+}
