@@ -28,6 +28,7 @@ sealed unsafe class InputTrace
     public float* OneHotGradient => _oneHot is null ? null : _oneHot.Pointer;
 
     /// <summary>∂loss/∂x [T, B, Size] of the last backward pass.</summary>
+    /// <remarks>It lies in the pass's memory; whoever reads it keeps the pass reachable (see <see cref="GC.KeepAlive"/>).</remarks>
     public ReadOnlySpan<float> Gradient =>
         new(_oneHot is not null ? OneHotGradient : _first.Layer is Embedding ? _first.OutputGradient : _first.InputGradient, _first.Steps * _first.Batch * Size);
 }

@@ -23,6 +23,7 @@ sealed class InferenceWeights
     {
         foreach (var layer in _layers)
             layer?.Pack(_model.Engine, _model.Parameters);
+        GC.KeepAlive(this);
     }
 }
 

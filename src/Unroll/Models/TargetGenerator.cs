@@ -93,6 +93,7 @@ public sealed unsafe class TargetGenerator
     {
         foreach (var weights in _weights)
             weights?.Pack(Model.Engine, Model.Parameters);
+        GC.KeepAlive(this);
     }
 
     /// <summary>Writes the targets of a batch of sources.</summary>

@@ -137,13 +137,15 @@ public static class Microscope
             norms[t] = Math.Sqrt(norms[t]);
         }
 
-        return new MicroscopeView(
+        var view = new MicroscopeView(
             [
                 .. layers.Select(each => new MicroscopeLayer(
                     $"{each.Part}{NameOf(each.Layer, each.IsBidirectional)}, layer {each.Index}", each.Index, each.Layer.ReadsTurned,
                     (RecurrentOptions)each.Layer.Layer.Options, each.Layer.Trace!.HiddenNorms(), each.Layer.Trace.CellNorms(), each.Gates)),
             ],
             output, pass.Inputs.Gradient.ToArray(), norms);
+        GC.KeepAlive(pass);
+        return view;
     }
 
     static OrderedDictionary<string, GateOpening> Gates(UnrolledRecurrent layer)
