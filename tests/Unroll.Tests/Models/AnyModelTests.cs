@@ -11,24 +11,12 @@ namespace Unroll.Tests.Models;
 /// </summary>
 public class AnyModelTests
 {
-    // Every option of every cell; every third the one that is used most.
-    static readonly Gen<RecurrentOptions> s_recurrent =
-        from H in Gen.Int[1, 70]
-        from choice in Gen.Frequency((2, Gen.Int[0, CellOptions.All(1).Length - 1]), (1, Gen.Const(-1)))
-        select choice < 0 ? new LstmOptions(H) : CellOptions.All(H)[choice];
-
-    static readonly Gen<LayerOptions> s_layer = Gen.Frequency(
-        (6, s_recurrent.Select(LayerOptions (cell) => cell)),
-        (2, Gen.Select(s_recurrent, Gen.Enum<BidirectionalMerge>(), LayerOptions (cell, merge) => new BidirectionalOptions(cell) { Merge = merge })),
-        (1, Gen.Select(Gen.Bool, LayerOptions (perSequence) => new DropoutOptions(0.2) { PerSequence = perSequence })),
-        (1, Gen.Select(Gen.Int[1, 40], Gen.Enum<Nonlinearity>(), Gen.Bool, LayerOptions (size, kind, plain) => new LinearOptions(size) { Activation = plain ? null : kind })));
-
     static readonly Gen<LayerOptions?> s_end = Gen.OneOf<LayerOptions?>(
         Gen.Const((LayerOptions?)null), Gen.Const((LayerOptions?)new LastStepOptions()),
         Gen.Enum<PoolingKind>().Array[1, 3].Select(LayerOptions? (kinds) => new PoolingOptions(kinds)));
 
     static readonly Gen<Pass> s_passes =
-        from layers in s_layer.Array[1, 3]
+        from layers in Any.Layer.Array[1, 3]
         from end in s_end
         from output in Gen.Bool
         from closed in Gen.Int[0, 3]
@@ -41,12 +29,8 @@ public class AnyModelTests
         from seed in Gen.Int[0, 1_000_000]
         select Pass.Of(layers, end, output, closed == 0, tokens == 0, size, steps, rows, lengths, hasState, seed);
 
-    static readonly Gen<Way> s_ways = Gen.Select(
-        Gen.Enum<KernelKind>(), Gen.Int[1, 4], Gen.Int[0, 5], Gen.Int[0, 20], Gen.Bool, Gen.Bool,
-        (kernel, threads, moreSteps, moreRows, accumulate, isUsed) => new Way(kernel, threads, moreSteps, moreRows, accumulate, isUsed));
-
     [Fact]
-    public void Passes_GiveTheSameBits_InEveryWay() => Gen.Select(s_passes, s_ways.Array[3]).Sample(
+    public void Passes_GiveTheSameBits_InEveryWay() => Gen.Select(s_passes, Any.Way.Array[3]).Sample(
         (pass, ways) =>
         {
             var expected = pass.Train(new Way(KernelKind.Naive, 1, 0, 0, Accumulate: true, IsUsed: false));
@@ -60,7 +44,7 @@ public class AnyModelTests
         iter: 200, seed: "0000Kx9eUnR0", threads: 1);
 
     [Fact]
-    public void Predictions_AndStreams_GiveTheBitsOfTheForwardPass() => Gen.Select(s_passes, s_ways).Where((pass, _) => pass.Feedback.Length == 0).Sample(
+    public void Predictions_AndStreams_GiveTheBitsOfTheForwardPass() => Gen.Select(s_passes, Any.Way).Where((pass, _) => pass.Feedback.Length == 0).Sample(
         (pass, way) =>
         {
             using var engine = new Engine(way.Threads, way.Kernel);
@@ -98,9 +82,6 @@ public class AnyModelTests
         [.. Enumerable.Range(0, state.LayerCount).SelectMany(layer => (float[])[.. First(state.Hidden(layer), state, rows), .. First(state.Cell(layer), state, rows)])];
 
     static Span<float> First(Span<float> values, ModelState state, int rows) => values[..(values.Length / state.BatchSize * rows)];
-
-    /// <summary>What computes a pass, how much more there is room for, and whether another pass came before.</summary>
-    sealed record Way(KernelKind Kernel, int Threads, int MoreSteps, int MoreRows, bool Accumulate, bool IsUsed);
 
     /// <summary>A model and a pass over it.</summary>
     sealed record Pass(int InputSize, LayerOptions[] Layers, int Steps, int Rows, int[] Lengths, byte[] Feedback, bool HasState, int Seed)
