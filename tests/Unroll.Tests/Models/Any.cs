@@ -22,6 +22,18 @@ static class Any
     public static readonly Gen<Way> Way = Gen.Select(
         Gen.Enum<KernelKind>(), Gen.Int[1, 4], Gen.Int[0, 5], Gen.Int[0, 20], Gen.Bool, Gen.Bool,
         (kernel, threads, moreSteps, moreRows, accumulate, isUsed) => new Way(kernel, threads, moreSteps, moreRows, accumulate, isUsed));
+
+    /// <summary>What a pass gives in each way is what it gives in the naive kernel on one thread, to the bit.</summary>
+    public static void AssertSame(Func<Way, Dictionary<string, float[]>> pass, Way[] ways)
+    {
+        var expected = pass(new Way(KernelKind.Naive, 1, 0, 0, Accumulate: true, IsUsed: false));
+        foreach (var way in ways)
+        {
+            var actual = pass(way);
+            foreach (var (name, values) in expected)
+                Assert.True(values.AsSpan().SequenceEqual(actual[name]), $"{name} differs in {way}");
+        }
+    }
 }
 
 /// <summary>What computes a pass, how much more there is room for, and whether another pass came before.</summary>
