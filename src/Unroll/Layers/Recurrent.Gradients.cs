@@ -62,7 +62,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
         var one = _context.One;
         var row = RowOf(product);
         var (b0, b1) = ParallelJob.Share(Batch, part, GradientParts);
-        var hidden = _recallsHidden ? Recalled(FirstStep - 1, b0) : RecurrentInput(FirstStep, b0);
+        var hidden = RecallsHidden ? Recalled(FirstStep - 1, b0) : RecurrentInput(FirstStep, b0);
         var (sums, adds) = part == 0 ? (Gradients, AddsGradients) : (PartialGradients, false);
         ReadOnlySpan<TallColumns> columns =
         [

@@ -16,13 +16,12 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
     // Weights of a layer beyond which a pass saves memory, here and by lending the gradients' (see PlaceWeights): 2 MiB.
     const long ManyWeights = 512 * 1024;
 
-    readonly bool _recallsHidden;
     readonly SegmentStates? _segments;
     readonly Arena.Region _finalCell;
     AlignedBuffer? _ownBack;
 
     /// <summary>Which layers have but the last h from a forward pass; the bits are the same either way.</summary>
-    static bool RecallsHidden(Recurrent<TCell> layer, Keep keep, int maxSteps, int maxBatch) =>
+    static bool KeepsLastHiddenOnly(Recurrent<TCell> layer, Keep keep, int maxSteps, int maxBatch) =>
         HasSegments(layer, keep) || (CanRecall(layer, keep) && (long)maxSteps * maxBatch * layer.BiasIh.Length >= FarGateFloats);
 
     static bool CanRecall(Recurrent<TCell> layer, Keep keep) =>
@@ -76,7 +75,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
     {
         // h₋₁ waits where the gradient on h will be.
         var count = (nint)(b1 - b0) * _h * sizeof(float);
-        if (_recallsHidden && t0 == 0)
+        if (RecallsHidden && t0 == 0)
             Buffer.MemoryCopy(Hidden(-1, b0), DH(b0), count, count);
         for (int t = t0, end; t < t1; t = end)
         {
@@ -90,7 +89,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
             base.Forward(t, end, b0, b1);
         }
 
-        if (!_recallsHidden || t1 < Steps)
+        if (!RecallsHidden || t1 < Steps)
             return;
         Buffer.MemoryCopy(DH(b0), InitialHidden(b0), count, count);
         for (var b = b0; _segments is null && b < b1; b++)
@@ -98,20 +97,20 @@ sealed unsafe partial class UnrolledRecurrent<TCell>
     }
 
     /// <summary>Without segments apart, since h takes the place of c.</summary>
-    public override float* FinalCell(int b) => _recallsHidden && _segments is null ? At(_finalCell) + ((nint)b * _h) : base.FinalCell(b);
+    public override float* FinalCell(int b) => RecallsHidden && _segments is null ? At(_finalCell) + ((nint)b * _h) : base.FinalCell(b);
 
     public override void Backward(int t0, int t1, int b0, int b1)
     {
         if (_segments is not null)
             RecallCells(t0, t1, b0, b1);
         base.Backward(t0, t1, b0, b1);
-        for (var b = b0; _recallsHidden && b < b1; b++)
+        for (var b = b0; RecallsHidden && b < b1; b++)
             RecallHidden(FirstStepOf(b, t0, t1) - 1, b);
     }
 
     protected override void CopyState(int t, int b, Span<float> hidden, Span<float> cell)
     {
-        if (!_recallsHidden || t >= LengthOf(b) - 1)
+        if (!RecallsHidden || t >= LengthOf(b) - 1)
         {
             base.CopyState(t, b, hidden, cell);
             return;

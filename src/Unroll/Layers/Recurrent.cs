@@ -119,7 +119,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
 
     public UnrolledRecurrent(
         Recurrent<TCell> layer, UnrollContext context, RecurrentWeights<TCell> weights, Keep keep, int maxSteps, int maxBatch)
-        : base(layer, context, keep, maxSteps, maxBatch, RecallsHidden(layer, keep, maxSteps, maxBatch), HasSegments(layer, keep))
+        : base(layer, context, keep, maxSteps, maxBatch, KeepsLastHiddenOnly(layer, keep, maxSteps, maxBatch), HasSegments(layer, keep))
     {
         _layer = layer;
         _context = context;
@@ -153,10 +153,9 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
         if (plans <= MostPlans && FlopsPerStep * maxBatch <= MostPlannedFlops)
             _plans = [.. Enumerable.Range(0, maxSteps).Select(_ => new List<GroupsStep>())];
         _gates = StepBuffer.ForSteps(arena, maxSteps, maxBatch, _width);
-        if (HasSegments(layer, keep))
+        if (RecallsCells)
             _segments = new SegmentStates(arena, SegmentRows, maxSteps, maxBatch, _h);
-        _recallsHidden = RecallsHidden(layer, keep, maxSteps, maxBatch);
-        _finalCell = arena.Reserve(_recallsHidden && _segments is null ? (long)maxBatch * _h : 0);
+        _finalCell = arena.Reserve(RecallsHidden && _segments is null ? (long)maxBatch * _h : 0);
         var isNear = (long)maxSteps * maxBatch * _width < FarGateFloats && _segments is null;
         _saved = _cell.Saves == Saving.Always || (_cell.Saves == Saving.IfNear && isNear) ? StepBuffer.ForSteps(arena, maxSteps, maxBatch, _h) : null;
         context.Tall.Reserve(_width, _h, layer.InputSize, 1, 1);
@@ -440,7 +439,7 @@ sealed unsafe partial class UnrolledRecurrent<TCell> : UnrolledRecurrent
     {
         CellStep step = default;
         SetStep(ref step, t, b, rows, 0, worker: 0);
-        if (_recallsHidden)
+        if (RecallsHidden)
         {
             step.CPrev = Recalled(t - 1, b);
             step.C1 = Recalled(t, b);

@@ -11,7 +11,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
     readonly UnrollContext _context;
     readonly Keep _keep;
     readonly int _h;
-    readonly bool _carriesStates, _keepsCells;
+    readonly bool _carriesStates;
     readonly StepBuffer _hidden;
     readonly StepBuffer? _cellState;
     readonly Arena.Region _dY, _dH, _dC;
@@ -37,6 +37,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         : base(layer)
     {
         (_context, _keep, _h) = (context, keep, layer.OutputSize);
+        (RecallsHidden, RecallsCells) = (recallsHidden, recallsCells);
         _forwardParts = new RowParts(this, context.Engine, PassForward);
         _backwardParts = new RowParts(this, context.Engine, PassBackward);
         _carriesStates = recallsHidden || keep is Keep.LastOutput or Keep.TwoSteps;
@@ -51,7 +52,6 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
         }
 
         _hidden = recallsHidden ? StepBuffer.InTurn(arena, 2, maxBatch, _h) : StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
-        _keepsCells = !recallsCells;
         _cellState = !layer.HasCellState ? null : recallsCells ? StepBuffer.InTurn(arena, 1, maxBatch, _h) : StepBuffer.ForStates(arena, maxSteps, maxBatch, _h);
         _dY = arena.Reserve((GradientAtLastStepOnly ? 1L : maxSteps) * maxBatch * _h);
         _dH = arena.Reserve((long)maxBatch * _h);
@@ -117,6 +117,12 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
 
     /// <summary>Whether a backward pass may come.</summary>
     protected bool ForBackward => _keep.IsForBackward();
+
+    /// <summary>Whether a backward pass computes h again where it needs it.</summary>
+    protected bool RecallsHidden { get; }
+
+    /// <summary>Whether it computes c again, too.</summary>
+    protected bool RecallsCells { get; }
 
     /// <summary>The rows that go through a step together, at most.</summary>
     protected abstract int ForwardRows { get; }
@@ -408,7 +414,7 @@ abstract unsafe class UnrolledRecurrent : UnrolledLayer
             new ReadOnlySpan<float>(Hidden(t - 1, b), _h).CopyTo(h);
         else
             h.Clear();
-        if (_keepsCells && _cellState is not null)
+        if (ForBackward && !RecallsCells && _cellState is not null)
             new Span<float>(CellState(t, b), _h).Clear();
     }
 
