@@ -23,6 +23,9 @@ static class Any
         Gen.Enum<KernelKind>(), Gen.Int[1, 4], Gen.Int[0, 5], Gen.Int[0, 20], Gen.Bool, Gen.Bool,
         (kernel, threads, moreSteps, moreRows, accumulate, isUsed) => new Way(kernel, threads, moreSteps, moreRows, accumulate, isUsed));
 
+    /// <summary>All steps are valid; or of each row so many.</summary>
+    public static Gen<int[]> Lengths(int steps, int rows) => Gen.OneOf(Gen.Const(Array.Empty<int>()), Gen.Int[0, steps].Array[rows]);
+
     /// <summary>What a pass gives in each way is what it gives in the naive kernel on one thread, to the bit.</summary>
     public static void AssertSame(Func<Way, Dictionary<string, float[]>> pass, Way[] ways)
     {

@@ -24,7 +24,7 @@ public class AnyEncoderDecoderTests
         from sourceSteps in Gen.Int[1, 7]
         from targetSteps in Gen.Int[1, 5]
         from rows in Gen.OneOf(Gen.Int[1, 9], Gen.Int[10, 40])
-        from lengths in Gen.OneOf(Gen.Const(Array.Empty<int>()), Gen.Int[0, sourceSteps].Array[rows])
+        from lengths in Any.Lengths(sourceSteps, rows)
         from feedback in Gen.OneOf(Gen.Const(Array.Empty<byte>()), Gen.Byte[0, 1].Array[targetSteps * rows])
         from beam in Gen.Int[1, 3]
         from seed in Gen.Int[0, 1_000_000]
@@ -57,8 +57,7 @@ public class AnyEncoderDecoderTests
             using var engine = new Engine(way.Threads, way.Kernel);
             var model = new Unroll.Models.EncoderDecoder(Options, engine);
             var random = new Random(Seed);
-            foreach (var parameter in model.Parameters.All)
-                random.NextValues(model.Parameters.ValuesOf(parameter), 1 / MathF.Sqrt(parameter.Shape[^1]));
+            random.NextParameters(model.Parameters, 1);
             var unrolled = model.Unroll(SourceSteps + way.MoreSteps, TargetSteps + way.MoreSteps, Rows + way.MoreRows, way.Accumulate);
             if (way.IsUsed)
             {

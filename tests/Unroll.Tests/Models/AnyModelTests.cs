@@ -24,7 +24,7 @@ public class AnyModelTests
         from size in Gen.Int[1, 20]
         from steps in Gen.Int[1, 9]
         from rows in Gen.OneOf(Gen.Int[1, 9], Gen.Int[10, 70])
-        from lengths in Gen.OneOf(Gen.Const(Array.Empty<int>()), Gen.Int[0, steps].Array[rows])
+        from lengths in Any.Lengths(steps, rows)
         from hasState in Gen.Bool
         from seed in Gen.Int[0, 1_000_000]
         select Pass.Of(layers, end, output, closed == 0, tokens == 0, size, steps, rows, lengths, hasState, seed);
@@ -96,8 +96,7 @@ public class AnyModelTests
         {
             var model = new SequenceModel(new SequenceModelOptions(InputSize, Layers), engine);
             var random = new Random(Seed);
-            foreach (var parameter in model.Parameters.All)
-                random.NextValues(model.Parameters.ValuesOf(parameter), 1 / MathF.Sqrt(parameter.Shape[^1]));
+            random.NextParameters(model.Parameters, 1);
             return model;
         }
 

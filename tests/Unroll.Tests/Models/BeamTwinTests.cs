@@ -19,8 +19,7 @@ public class BeamTwinTests
                     new EncoderDecoderOptions(2, [new BidirectionalOptions(new Unroll.Layers.LstmOptions(4))], [new EmbeddingOptions(6, 3), new Unroll.Layers.LstmOptions(5)], 5, 5) { Attention = attention },
                     Kernels.Engine(Kernels.Chosen));
                 var random = new Random(width);
-                foreach (var parameter in model.Parameters.All)
-                    random.NextValues(model.Parameters.ValuesOf(parameter), 3 / MathF.Sqrt(parameter.Shape[^1]));
+                random.NextParameters(model.Parameters, 3);
                 var source = new float[S * model.InputSize];
                 random.NextValues(source);
 

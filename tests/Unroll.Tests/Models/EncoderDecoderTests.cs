@@ -333,8 +333,7 @@ public class EncoderDecoderTests(ITestOutputHelper output)
     {
         var model = new Unroll.Models.EncoderDecoder(options, engine);
         var random = new Random(17);
-        foreach (var parameter in model.Parameters.All)
-            random.NextValues(model.Parameters.ValuesOf(parameter), 2 / MathF.Sqrt(parameter.Shape[^1]));
+        random.NextParameters(model.Parameters, 2);
         return model;
     }
 

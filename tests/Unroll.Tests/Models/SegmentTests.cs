@@ -317,8 +317,7 @@ public class SegmentTests
     {
         var model = new SequenceModel(new SequenceModelOptions(I, layers), engine);
         var random = new Random(5);
-        foreach (var parameter in model.Parameters.All)
-            random.NextValues(model.Parameters.ValuesOf(parameter), 1.5f / MathF.Sqrt(parameter.Shape[^1]));
+        random.NextParameters(model.Parameters, 1.5f);
         return model;
     }
 

@@ -190,8 +190,7 @@ public class TargetGeneratorTests
             {
                 var model = new EncoderDecoder(new EncoderDecoderOptions(2, encoder, decoder, outputSize ?? 5, 3) { Attention = attention }, Kernels.Engine(Kernels.Chosen));
                 var random = new Random(11);
-                foreach (var parameter in model.Parameters.All)
-                    random.NextValues(model.Parameters.ValuesOf(parameter), 3 / MathF.Sqrt(parameter.Shape[^1]));
+                random.NextParameters(model.Parameters, 3);
                 yield return model;
             }
         }

@@ -552,8 +552,7 @@ public class UnrolledModelTests(ITestOutputHelper output)
     {
         var model = new SequenceModel(options, engine);
         var random = new Random(17);
-        foreach (var parameter in model.Parameters.All)
-            random.NextValues(model.Parameters.ValuesOf(parameter), 2 / MathF.Sqrt(parameter.Shape[^1]));
+        random.NextParameters(model.Parameters, 2);
         return model;
     }
 
@@ -594,5 +593,12 @@ static class RandomExtensions
     {
         foreach (ref var value in values)
             value = ((2 * random.NextSingle()) - 1) * scale;
+    }
+
+    /// <summary>Fills every parameter with numbers from −scale/√n to scale/√n, n the length of its rows.</summary>
+    public static void NextParameters(this Random random, ParameterSet parameters, float scale)
+    {
+        foreach (var parameter in parameters.All)
+            random.NextValues(parameters.ValuesOf(parameter), scale / MathF.Sqrt(parameter.Shape[^1]));
     }
 }

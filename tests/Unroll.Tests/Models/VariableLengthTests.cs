@@ -265,8 +265,7 @@ public class VariableLengthTests(ITestOutputHelper output)
     {
         var model = new SequenceModel(new(I, layers), engine);
         var random = new Random(17);
-        foreach (var parameter in model.Parameters.All)
-            random.NextValues(model.Parameters.ValuesOf(parameter), 2 / MathF.Sqrt(parameter.Shape[^1]));
+        random.NextParameters(model.Parameters, 2);
         return model;
     }
 

@@ -653,8 +653,7 @@ public class MicroscopeTests(ITestOutputHelper output)
         where TModel : TrainableModel
     {
         var random = new Random(17);
-        foreach (var parameter in model.Parameters.All)
-            random.NextValues(model.Parameters.ValuesOf(parameter), 2 / MathF.Sqrt(parameter.Shape[^1]));
+        random.NextParameters(model.Parameters, 2);
         return model;
     }
 
